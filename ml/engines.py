@@ -1,0 +1,203 @@
+"""The engines behind `WAREHOUSE_URL`: short sessions that run statements and move Arrow in and out.
+
+A session is one connection and one transaction: leaving it commits, an error rolls back. DuckDB keeps a
+lock on its file while any connection is open, in any process; so connections are never pooled,
+and a busy file is waited for with jitter. PostgreSQL speaks Arrow through ADBC.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+import sqlalchemy as sa
+import stamina
+from sqlalchemy.pool import NullPool
+
+from ml.errors import ConfigError, WarehouseBusy, WarehouseError
+from ml.settings import settings
+from ml.sql import Dialect
+
+
+class Session(Protocol):
+    """One transaction on the warehouse."""
+
+    def execute(self, statement: str) -> None:
+        """Run one statement."""
+
+    def arrow(self, query: str) -> pa.Table:
+        """Return a query's rows."""
+
+    def append(self, name: str, rows: pa.Table) -> None:
+        """Append rows to a table by column name."""
+
+    def temporary(self, name: str, rows: pa.Table) -> None:
+        """Make `rows` readable as a temporary table for the rest of the session."""
+
+    def lock(self, name: str) -> None:
+        """Keep other writers off a table until the session ends."""
+
+
+class Engine(Protocol):
+    """An engine opens sessions; its SQLAlchemy engine compiles and describes."""
+
+    dialect: Dialect
+    sqlalchemy: sa.Engine
+
+    def session(self) -> Any:
+        """Return a context manager that gives a `Session`."""
+
+
+def connect(url: str) -> Engine:
+    """Return the engine for a SQLAlchemy URL. Raises `ConfigError` for an engine that is not supported."""
+    backend = sa.make_url(url).get_backend_name()
+    if backend == "duckdb":
+        return DuckDb(url)
+    if backend == "postgresql":
+        return Postgres(url)
+    raise ConfigError(f"WAREHOUSE_URL names {backend!r}: use duckdb:///path/to/file or postgresql://user@host/name")
+
+
+class DuckDb:
+    """The embedded default: one file, one writer at a time."""
+
+    dialect: Dialect = "duckdb"
+
+    def __init__(self, url: str) -> None:
+        self.path = Path(sa.make_url(url).database or "")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        config = {"threads": settings().threads, "memory_limit": settings().memory_limit}
+        self.sqlalchemy = sa.create_engine(url, poolclass=NullPool, connect_args={"config": config})
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """Open the file, waiting while another process holds it; commit on leaving."""
+        connection = self._open()
+        try:
+            with _named_errors(self.path.name), connection.begin():
+                yield _DuckDbSession(connection)
+        finally:
+            connection.close()
+
+    def _open(self) -> sa.Connection:
+        waits = stamina.retry_context(
+            on=WarehouseBusy,
+            attempts=None,
+            timeout=settings().lock_timeout,
+            wait_initial=0.02,
+            wait_max=1.0,
+            wait_jitter=0.1,
+        )
+        for attempt in waits:
+            with attempt:
+                return self._connect()
+        raise WarehouseBusy(f"{self.path} is held by another process")
+
+    def _connect(self) -> sa.Connection:
+        try:
+            return self.sqlalchemy.connect()
+        except sa.exc.DBAPIError as error:
+            reason = str(error.orig)
+            if "set lock" in reason:
+                holder = reason.split("See also", maxsplit=1)[0].strip()
+                raise WarehouseBusy(
+                    f"The warehouse {self.path} is held by another process: {holder} "
+                    "Close that program, or set AUDIENCEFLOW_LOCK_TIMEOUT to wait longer."
+                ) from error
+            raise WarehouseError(f"The warehouse {self.path} cannot be opened: {reason}") from error
+
+
+class _DuckDbSession:
+    def __init__(self, connection: sa.Connection) -> None:
+        self._sqlalchemy = connection
+        # Arrow needs the driver's own connection, which the dialect keeps inside its wrapper.
+        self._driver: Any = connection.connection.driver_connection.__dict__["_ConnectionWrapper__c"]
+
+    def execute(self, statement: str) -> None:
+        self._sqlalchemy.exec_driver_sql(statement)
+
+    def arrow(self, query: str) -> pa.Table:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            return self._driver.execute(query).to_arrow_table()
+
+    def append(self, name: str, rows: pa.Table) -> None:
+        self._driver.register("arrow_rows", rows)
+        columns = ", ".join(rows.column_names)
+        self.execute(f"INSERT INTO {name} ({columns}) SELECT {columns} FROM arrow_rows")
+        self._driver.unregister("arrow_rows")
+
+    def temporary(self, name: str, rows: pa.Table) -> None:
+        self._driver.register(name, rows)
+
+    def lock(self, name: str) -> None:
+        """DuckDB's file lock is enough."""
+
+
+class Postgres:
+    """The team default."""
+
+    dialect: Dialect = "postgres"
+
+    def __init__(self, url: str) -> None:
+        self.url = sa.make_url(url).set(drivername="postgresql")
+        self.sqlalchemy = sa.create_engine(self.url.set(drivername="postgresql+psycopg"), poolclass=NullPool)
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """Connect through ADBC; commit on leaving."""
+        from adbc_driver_manager import Error
+        from adbc_driver_postgresql import dbapi
+
+        place = self.url.render_as_string(hide_password=True)
+        with _named_errors(place, Error):
+            connection = dbapi.connect(self.url.render_as_string(hide_password=False))
+            try:
+                yield _PostgresSession(connection)
+                connection.commit()
+            finally:
+                connection.close()
+
+
+class _PostgresSession:
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def execute(self, statement: str) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement)
+
+    def arrow(self, query: str) -> pa.Table:
+        with self._connection.cursor() as cursor:
+            cursor.execute(query)
+            return cursor.fetch_arrow_table()
+
+    def append(self, name: str, rows: pa.Table) -> None:
+        self._ingest(name, rows, mode="append")
+
+    def temporary(self, name: str, rows: pa.Table) -> None:
+        self.execute(f"DROP TABLE IF EXISTS pg_temp.{name}")
+        self._ingest(name, rows, mode="create", temporary=True)
+
+    def lock(self, name: str) -> None:
+        self.execute(f"LOCK TABLE {name} IN SHARE ROW EXCLUSIVE MODE")
+
+    def _ingest(self, name: str, rows: pa.Table, **options: Any) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.adbc_ingest(name, rows, **options)
+
+
+@contextmanager
+def _named_errors(place: str, *driver_errors: type[Exception]) -> Iterator[None]:
+    """Turn a driver's errors into the project's, with the place in the message."""
+    import duckdb
+
+    try:
+        yield
+    except (sa.exc.DBAPIError, duckdb.Error, *driver_errors) as error:
+        reason = str(getattr(error, "orig", None) or error)
+        raise WarehouseError(f"The warehouse {place} refused: {reason}") from error

