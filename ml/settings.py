@@ -40,6 +40,10 @@ class Settings(BaseSettings):
     timezone: str = Field(
         "America/New_York", description="The business's time zone; a bare `as_of` date is midnight there."
     )
+    as_of: str = Field(
+        "",
+        description="The clock of runs that nobody gave an `as_of` (`2018-01-01`); empty: the run's own day.",
+    )
     seed: int = Field(20171, description="Seed of everything random: demo data, models, bootstraps.")
     threads: int = Field(2, ge=1, description="Threads that one task may use (DuckDB, models).")
     memory_limit: str = Field("2GB", description="Memory that DuckDB may use before it spills to disk.")
