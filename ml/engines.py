@@ -7,7 +7,6 @@ and a busy file is waited for with jitter. PostgreSQL speaks Arrow through ADBC.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -121,9 +120,7 @@ class _DuckDbSession:
         self._sqlalchemy.exec_driver_sql(statement)
 
     def arrow(self, query: str) -> pa.Table:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            return self._driver.execute(query).to_arrow_table()
+        return self._driver.sql(query).to_arrow_table()
 
     def append(self, name: str, rows: pa.Table) -> None:
         self._driver.register("arrow_rows", rows)

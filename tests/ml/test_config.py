@@ -1,0 +1,53 @@
+"""YAML files become frozen objects, and what is wrong is named."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel, ConfigDict
+
+from ml.config import read_yaml
+from ml.errors import ConfigError
+
+
+class Inner(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    threshold: float = 0.5
+
+
+class Outer(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str
+    items: tuple[Inner, ...] = ()
+    inner: Inner | None = None
+
+
+def _error(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "thing.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        read_yaml(path, Outer)
+    assert str(path) in str(caught.value)
+    return str(caught.value)
+
+
+def test_an_unknown_key_names_the_nearest(tmp_path):
+    assert "nam: unknown key; did you mean name?" in _error(tmp_path, "nam: x")
+
+
+@pytest.mark.parametrize("text", ["name: x\nitems: [{treshold: 1}]", "name: x\ninner: {treshold: 1}"])
+def test_an_unknown_key_below_names_its_place_and_the_nearest(tmp_path, text):
+    message = _error(tmp_path, text)
+    assert "treshold: unknown key; did you mean threshold?" in message
+
+
+def test_a_wrong_value_is_shown(tmp_path):
+    assert "found 'high'" in _error(tmp_path, "name: x\ninner: {threshold: high}")
+
+
+def test_broken_yaml_names_the_line(tmp_path):
+    assert "line 2" in _error(tmp_path, "name: x\n  bad: [")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml: there is no such file"):
+        read_yaml(tmp_path / "nowhere.yaml", Outer)
