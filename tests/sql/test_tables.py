@@ -7,6 +7,7 @@ import sqlglot
 from sqlglot import exp
 
 from ml.portable import lint
+from ml.profiles.config import ATTRIBUTES
 from ml.settings import PROJECT_DIR
 from ml.sql import Table, load_tables, render_file
 
@@ -18,6 +19,8 @@ SAMPLES = {
     "float": 0.5,
     "str": "x",
     "list": ["x", "y"],
+    "source_rankings": [["x", "y"], []],
+    "attribute_rankings": [(name, index % 2) for index, name in enumerate(ATTRIBUTES)],
     "timestamp": datetime(2018, 1, 1, 5),
     "BIGINT": 28,
     "INTEGER": 28,
