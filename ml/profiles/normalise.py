@@ -90,7 +90,7 @@ def _checked(value: str) -> str | None:
     from email_validator import EmailNotValidError, validate_email
 
     try:
-        return validate_email(value, check_deliverability=False).normalized.lower()
+        return validate_email(value, check_deliverability=False, strict=True).normalized.lower()
     except EmailNotValidError:
         return None
 
