@@ -7,6 +7,8 @@ in the demo, under `make up` and in the tests.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import secrets
 import sys
@@ -31,7 +33,7 @@ def airflow_environment(home: Path, port: int = 8080) -> dict[str, str]:
     """Return every variable that Airflow and the stages need, with all state below `home`.
 
     Three ports are used from `port` on: the API server, the worker logs, the triggerer logs; all on loopback.
-    Creates `home/airflow` and, once, the secret that signs Airflow's internal tokens.
+    Creates `home/airflow` and, once, the secret from which Airflow's keys are derived.
     """
     airflow_home = Path(home).absolute() / "airflow"
     airflow_home.mkdir(parents=True, exist_ok=True)
@@ -81,9 +83,22 @@ def _core(airflow_home: Path) -> dict[str, str]:
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{ADMIN}:admin",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(airflow_home / "passwords.json"),
-        "AIRFLOW__API_AUTH__JWT_SECRET": secret_file(airflow_home / "jwt_secret"),
+        **_secrets(secret_file(airflow_home / "secret")),
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(airflow_home / "logs"),
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": str(airflow_home / "bundles"),
+    }
+
+
+def _secrets(secret: str) -> dict[str, str]:
+    """Derive each of Airflow's keys from one secret, so that every process signs and reads alike."""
+
+    def derive(purpose: str) -> bytes:
+        return hashlib.sha512(f"{purpose}:{secret}".encode()).digest()
+
+    return {
+        "AIRFLOW__API_AUTH__JWT_SECRET": derive("jwt").hex(),
+        "AIRFLOW__API__SECRET_KEY": derive("session").hex(),
+        "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(derive("fernet")[:32]).decode(),
     }
 
 

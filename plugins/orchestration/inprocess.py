@@ -1,0 +1,129 @@
+"""One DAG in this process over `dag.test()`: what its tasks returned, or the failure in words."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow.listeners import hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from airflow.models import DagRun
+    from airflow.sdk import DAG
+
+Results = dict[str, list[Any]]
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """A finished DAG: what each task returned, one item a mapped instance, and the wall seconds."""
+
+    dag_id: str
+    seconds: float
+    results: Results = field(default_factory=dict)
+
+    def one(self, task_id: str) -> Any:
+        """Return what an unmapped task returned, or None when it did not run."""
+        values = self.results.get(task_id, [])
+        return values[0] if values else None
+
+
+class DagFailed(Exception):
+    """A DAG did not succeed; the message names the DAG, the task and the error."""
+
+
+@dataclass
+class Watcher:
+    """Airflow's listener: names the running task to the screen and keeps the last error of each task."""
+
+    on_task: Callable[[str], None]
+    errors: dict[tuple[str, int], str] = field(default_factory=dict)
+
+    @hookimpl
+    def on_task_instance_running(self, previous_state: Any, task_instance: Any) -> None:  # noqa: ARG002
+        """Show the task."""
+        self.on_task(label(task_instance))
+
+    @hookimpl
+    def on_task_instance_failed(
+        self,
+        previous_state: Any,  # noqa: ARG002 - the hook's signature
+        task_instance: Any,
+        error: Any,
+    ) -> None:
+        """Keep the error; a task that is tried again may lose it."""
+        self.errors[_key(task_instance)] = f"{type(error).__name__}: {error}"
+        self.on_task(f"{label(task_instance)} failed: {error}")
+
+    @hookimpl
+    def on_task_instance_success(self, previous_state: Any, task_instance: Any) -> None:  # noqa: ARG002
+        """Forget the errors of earlier tries."""
+        self.errors.pop(_key(task_instance), None)
+
+
+def label(instance: Any) -> str:
+    """Return a task instance's name as a person reads it: `score[churn]` or, not yet rendered, `score[2]`."""
+    index = getattr(instance, "map_index", -1)
+    if index is None or index < 0:
+        return str(instance.task_id)
+    return f"{instance.task_id}[{getattr(instance, 'rendered_map_index', None) or index}]"
+
+
+def _key(instance: Any) -> tuple[str, int]:
+    return instance.task_id, getattr(instance, "map_index", -1)
+
+
+def load_dags(folder: str) -> dict[str, DAG]:
+    """Return every DAG of `folder` by id. Raises `DagFailed` when a file cannot be imported."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    bag = DagBag(dag_folder=folder)
+    if bag.import_errors:
+        file, trace = next(iter(bag.import_errors.items()))
+        raise DagFailed(f"{file} cannot be imported: {trace.strip().splitlines()[-1]}")
+    return dict(bag.dags)
+
+
+def run_dag(dag: DAG, conf: dict[str, Any], on_task: Callable[[str], None]) -> StageRun:
+    """Run one DAG to its end. Raises `DagFailed` naming the DAG, the failed tasks and their errors."""
+    from airflow.sdk.listener import get_listener_manager
+
+    watcher = Watcher(on_task)
+    manager: Any = get_listener_manager()
+    manager.add_listener(watcher)
+    began = time.monotonic()
+    try:
+        run = dag.test(run_conf=conf)
+    finally:
+        manager.pm.unregister(watcher)
+    if str(run.state) != "success":
+        raise DagFailed(_in_words(run, watcher.errors))
+    return StageRun(dag.dag_id, time.monotonic() - began, _returned(run))
+
+
+def _in_words(run: DagRun, errors: dict[tuple[str, int], str]) -> str:
+    failed = [ti for ti in run.get_task_instances() if str(ti.state) == "failed"]
+    reasons = [f"{label(ti)}: {errors.get(_key(ti), 'see the log')}" for ti in failed] or ["no task said why"]
+    return f"DAG {run.dag_id} failed. " + "; ".join(f"Task {reason}" for reason in reasons)
+
+
+def _returned(run: DagRun) -> Results:
+    results: Results = {}
+    for task_id, value in _xcoms(run):
+        results.setdefault(task_id, []).append(value)
+    return results
+
+
+def _xcoms(run: DagRun) -> Iterator[tuple[str, Any]]:
+    from airflow.models.xcom import XComModel
+    from airflow.sdk.serde import deserialize
+    from airflow.utils.session import create_session
+
+    query: Any = XComModel.get_many(run_id=run.run_id, dag_ids=run.dag_id, key="return_value")
+    with create_session() as session:
+        rows: Any = session.scalars(query.order_by(None).order_by(XComModel.task_id, XComModel.map_index))
+        for row in rows:
+            yield row.task_id, deserialize(XComModel.deserialize_value(row))

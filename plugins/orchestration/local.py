@@ -1,0 +1,218 @@
+"""All DAGs in one process, in the order of their assets: what `make demo` and `make run` start.
+
+No server, no scheduler and no approvals: each DAG runs over `dag.test()` against Airflow's own database below the home
+folder, so `make up` shows the same runs. Killed at any point it may be started again; every stage replaces what it
+wrote before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import os
+import sys
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+
+from ml.config import did_you_mean
+from ml.errors import AudienceflowError, ConfigError
+from ml.settings import settings
+from ml.times import parse_as_of
+from orchestration import summary
+from orchestration.environment import PROJECT_DIR, apply_environment
+from orchestration.screen import Screen, output_to
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from orchestration.inprocess import StageRun
+
+DEMO_AS_OF = "2018-01-01"
+"""The day after the demo's data ends."""
+
+CRM_CONNECTION = "AIRFLOW_CONN_HUBSPOT_DEFAULT"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return 0, or 1 when a DAG failed, or 2 when the request is wrong."""
+    asked = _parser().parse_args(arguments)
+    log_file = settings().home / "logs" / "local.log"
+    apply_environment(settings().home)
+    with output_to(log_file) as console:
+        try:
+            return int(asked.act(asked, console))
+        except ConfigError as error:
+            return _complain(console, error, log_file, code=2)
+        except KeyboardInterrupt:
+            console.print("Stopped. Start it again at any time; nothing is sent twice.")
+            return 130
+        except Exception as error:  # noqa: BLE001 - whatever it was, say it in words and leave a non-zero code
+            return _complain(console, error, log_file, code=1)
+
+
+def demo(asked: argparse.Namespace, console: Console) -> int:
+    """Run every DAG at one `as_of`, print the tables and write the summary."""
+    as_of = str(parse_as_of(asked.as_of or settings().as_of or DEMO_AS_OF))
+    _set_clock(as_of)
+    with in_process(console) as (dags, screen):
+        runs = run_all(dags, {"as_of": as_of}, screen)
+        found = summary.summarise(as_of, runs, _warehouse())
+    summary.write(found, summary.summary_path())
+    _show(console, found, runs)
+    return 0
+
+
+def run(asked: argparse.Namespace, console: Console) -> int:
+    """Run one DAG with a configuration and print what its tasks returned."""
+    conf = _conf(asked.conf)
+    clock = conf.get("as_of") or settings().as_of or summary.read(summary.summary_path()).get("as_of")
+    if clock:
+        _set_clock(str(parse_as_of(clock)))
+    with in_process(console) as (dags, screen):
+        if asked.dag not in dags:
+            raise ConfigError(f"There is no DAG {asked.dag!r}{did_you_mean(asked.dag, dags)}")
+        found = run_all({asked.dag: dags[asked.dag]}, conf, screen)[asked.dag]
+    for task_id, values in found.results.items():
+        for value in values:
+            console.print(f"{task_id}: {json.dumps(value, default=str)}", markup=False, soft_wrap=True)
+    return 0
+
+
+@contextmanager
+def in_process(console: Console) -> Iterator[tuple[dict[str, Any], Screen]]:
+    """Yield the DAGs by id in the order of their assets, with database, pool and CRM ready."""
+    screen = Screen(console)
+    with ExitStack() as stack:
+        stack.enter_context(only_one(settings().home))
+        stack.enter_context(screen.alive())
+        with screen.stage("prepare"):
+            dags = _prepare(screen)
+            stack.enter_context(crm(screen))
+        yield dags, screen
+
+
+def run_all(dags: dict[str, Any], conf: dict[str, Any], screen: Screen) -> dict[str, StageRun]:
+    """Run the DAGs one after the other. Raises `DagFailed` at the first that does not succeed."""
+    from orchestration.inprocess import run_dag
+
+    runs = {}
+    for dag_id, dag in dags.items():
+        known = {name: value for name, value in conf.items() if name in dag.params}
+        with screen.stage(dag_id):
+            runs[dag_id] = run_dag(dag, known, screen.task)
+    return runs
+
+
+@contextmanager
+def only_one(home: Path) -> Iterator[None]:
+    """Hold the home folder for one in-process run; the lock dies with the process. Raises `AudienceflowError`."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "run.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise AudienceflowError(f"Another run holds {home}: wait for it, or stop it first") from error
+        yield
+
+
+@contextmanager
+def crm(screen: Screen) -> Iterator[None]:
+    """Start the sandbox CRM, unless a connection to a real one is set."""
+    if os.environ.get(CRM_CONNECTION):
+        yield
+        return
+    from activation.sandbox import running_sandbox
+
+    screen.task("starting the sandbox CRM")
+    with running_sandbox(settings().home / "sandbox") as sandbox:
+        os.environ[CRM_CONNECTION] = sandbox.connection()
+        try:
+            yield
+        finally:
+            del os.environ[CRM_CONNECTION]
+
+
+def _prepare(screen: Screen) -> dict[str, Any]:
+    screen.task("starting Airflow")
+    from orchestration import bookkeeping
+    from orchestration.inprocess import load_dags
+    from orchestration.order import asset_order
+
+    screen.task("making Airflow's database")
+    bookkeeping.prepare()
+    if abandoned := bookkeeping.abandon_test_runs():
+        screen.say(f"  {abandoned} run(s) that never ended are marked failed; starting anew")
+    bookkeeping.hold_schedules()
+    screen.task("reading the DAGs")
+    return {dag.dag_id: dag for dag in asset_order(load_dags(str(PROJECT_DIR / "dags")).values())}
+
+
+def _set_clock(as_of: str) -> None:
+    os.environ["AUDIENCEFLOW_AS_OF"] = as_of
+    settings.cache_clear()
+
+
+def _warehouse() -> Any:
+    from ml.warehouse import Warehouse
+
+    return Warehouse()
+
+
+def _conf(text: str) -> dict[str, Any]:
+    try:
+        conf = json.loads(text or "{}")
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"CONF is not JSON: {error}. Write CONF='{{\"dry_run\": true}}'") from error
+    if not isinstance(conf, dict):
+        raise ConfigError(f"CONF must be a JSON object, not {text!r}")
+    return conf
+
+
+def _show(console: Console, found: dict[str, Any], runs: dict[str, StageRun]) -> None:
+    for table in (summary.stage_table(runs), summary.segment_table(found), summary.sync_table(found)):
+        console.print(table)
+    home = settings().home
+    console.print(f"As of {found['as_of']}, peak memory {found['peak_rss_mb']:,} MB. Where to look next:")
+    console.print(f"  {summary.summary_path()}  these figures for machines")
+    console.print(f"  {home / 'reports'}  drift reports")
+    console.print("  make up  Airflow, MLflow and the sandbox CRM in the browser")
+
+
+def _complain(console: Console, error: Exception, log_file: Path, code: int) -> int:
+    import traceback
+
+    traceback.print_exc()  # goes to the log file
+    known = type(error).__name__ == "DagFailed" or isinstance(error, AudienceflowError)
+    words = str(error) if known else f"{type(error).__name__}: {error}"
+    console.print(f"[red]✗[/] {escape(words)}", soft_wrap=True)
+    console.print(f"  The whole story is in {log_file}", soft_wrap=True)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="orchestration.local", description=__doc__)
+    verbs = parser.add_subparsers(required=True)
+    whole = verbs.add_parser("demo", help="run every DAG")
+    whole.add_argument("--as-of", default="", help=f"point in time, {DEMO_AS_OF} by default")
+    whole.set_defaults(act=demo)
+    one = verbs.add_parser("run", help="run one DAG")
+    one.add_argument("dag")
+    one.add_argument("--conf", default="", help="the run's parameters as JSON")
+    one.set_defaults(act=run)
+    return parser
+
+
+def _leave_quietly(code: int) -> None:
+    """Exit without the notes on reference counts that native libraries write while Python shuts down."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    _leave_quietly(main())
