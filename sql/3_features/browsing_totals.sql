@@ -59,7 +59,7 @@ WITH history AS (
     COUNT(CASE WHEN view_28d = 1 THEN scroll_micros END) AS scrolled_views_28d,
     SUM(CASE WHEN view_28d = 1 THEN scroll_micros END) AS scroll_micros_28d,
     SUM(CASE type_28d
-      {% for type, micros in web_weights.items() %}
+      {% for type, micros in web_weights %}
       WHEN {{ type }} THEN {{ micros }}
       {% endfor %}
       ELSE 0

@@ -32,17 +32,17 @@ SELECT
 
   purchases.recency_days,
   CASE
-    WHEN purchases.recency_days < {{ recency_bins.recent }} THEN 'recent'
-    WHEN purchases.recency_days <= {{ recency_bins.lapsed }} THEN 'moderate'
-    WHEN purchases.recency_days > {{ recency_bins.lapsed }} THEN 'lapsed'
+    WHEN purchases.recency_days < {{ recent_days }} THEN 'recent'
+    WHEN purchases.recency_days <= {{ lapsed_days }} THEN 'moderate'
+    WHEN purchases.recency_days > {{ lapsed_days }} THEN 'lapsed'
   END AS recency_bin,
   purchases.tenure_days,
   CASE
-    WHEN purchases.recency_days <= {{ lifecycle.active }} AND purchases.tenure_days <= {{ lifecycle.new }} THEN 'new'
-    WHEN purchases.recency_days <= {{ lifecycle.active }} THEN 'active'
-    WHEN purchases.recency_days <= {{ lifecycle.at_risk }} THEN 'at_risk'
-    WHEN purchases.recency_days <= {{ lifecycle.dormant }} THEN 'dormant'
-    WHEN purchases.recency_days > {{ lifecycle.dormant }} THEN 'churned'
+    WHEN purchases.recency_days <= {{ active_days }} AND purchases.tenure_days <= {{ new_days }} THEN 'new'
+    WHEN purchases.recency_days <= {{ active_days }} THEN 'active'
+    WHEN purchases.recency_days <= {{ at_risk_days }} THEN 'at_risk'
+    WHEN purchases.recency_days <= {{ dormant_days }} THEN 'dormant'
+    WHEN purchases.recency_days > {{ dormant_days }} THEN 'churned'
   END AS lifecycle_stage,
 
   COALESCE(purchases.orders_28d, 0) AS orders_28d,

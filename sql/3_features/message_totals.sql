@@ -7,7 +7,7 @@ WITH messages AS (
     MAX(CASE WHEN event_type = 'clicked' THEN 1 ELSE 0 END) AS clicked,
     MAX(CASE WHEN event_type = 'unsubscribed' THEN 1 ELSE 0 END) AS unsubscribed,
     SUM(CASE WHEN event_epoch < {{ as_of_epoch }} - 28 * 86400 THEN 0 ELSE CASE event_type
-      {% for type, micros in message_weights.items() %}
+      {% for type, micros in message_weights %}
       WHEN {{ type }} THEN {{ micros }}
       {% endfor %}
       ELSE 0 END END) AS engagement_micros_28d

@@ -19,6 +19,7 @@ SAMPLES = {
     "float": 0.5,
     "str": "x",
     "list": ["x", "y"],
+    "event_weights": [("page_view", 500_000), ("opened", -1)],
     "source_rankings": [["x", "y"], []],
     "attribute_rankings": [(name, index % 2) for index, name in enumerate(ATTRIBUTES)],
     "timestamp": datetime(2018, 1, 1, 5),
