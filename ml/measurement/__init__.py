@@ -1,0 +1,1 @@
+"""Measurement: holdouts and what the members of a segment bought."""

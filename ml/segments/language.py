@@ -1,0 +1,97 @@
+"""What a segment is: the frozen object behind one file of `config/segments`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from ml.errors import ConfigError
+from ml.segments.conditions import AllOf, Condition, Consent, SegmentCondition, leaves
+from ml.segments.forms import Form, Text, refuse
+from ml.segments.reading import Place, read_definition
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+Refresh = Literal["daily", "weekly", "monthly"]
+PERIOD_DAYS: dict[Refresh, int] = {"daily": 1, "weekly": 7, "monthly": 28}
+
+
+class Limits(Form):
+    """Sizes outside which the segment is halted: it is built and shown, but not synced."""
+
+    minimum_size: int = Field(1, ge=0, description="Fewer members halt it; 1 halts an empty segment.")
+    maximum_size: int | None = Field(None, ge=1, description="More members halt it.")
+    maximum_share: Share | None = Field(None, description="A greater share of all customers halts it.")
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.maximum_size is not None and self.maximum_size < self.minimum_size:
+            raise refuse("maximum_size is below minimum_size", "maximum_size")
+        return self
+
+
+class Guard(Form):
+    """Changes against what the platform holds beyond which a push is refused before its first request."""
+
+    maximum_removal_share: Share = Field(0.5, description="Largest share of the platform's members removed at once.")
+    maximum_size_change: float = Field(
+        2.0, ge=0, description="Largest growth or shrinkage, as a share of the members the platform holds."
+    )
+    minimum_members: int = Field(20, ge=1, description="Smaller audiences are not judged by shares.")
+    on_empty: Literal["error", "skip", "send"] = Field(
+        "error", description="What nobody to send means: refuse, leave the audience as it is, or empty it."
+    )
+
+
+class Segment(Form):
+    """One segment: who is in it, why it exists, and what may be done with it."""
+
+    name: Name = Field(description="The file's name without `.yaml`.")
+    description: Text = Field(description="Who they are, in a sentence.")
+    goal: Text = Field(description="What the business wants from them.")
+    owner: Text = Field(description="Who answers for it.")
+    action: Text = Field(description="What the campaign does.")
+    who: Condition = Field(description="The condition; see below.")
+    parent: Name | None = Field(None, description="A segment that every member must be in as well.")
+    refresh: Refresh = Field("daily", description="How often it is built: daily, weekly or monthly.")
+    holdout: float = Field(
+        0.0, ge=0, le=0.5, description="Share of the members kept back from every platform, for measurement."
+    )
+    limits: Limits = Field(Limits(), description="Sizes outside which it is not synced.")
+    guard: Guard | None = Field(None, description="Changes beyond which a push is refused; else the destination's.")
+    consent: Consent = Field(description="What a member must have agreed to before it is synced.")
+    destinations: tuple[Name, ...] = Field((), description="Platforms of `config/destinations.yaml`.")
+
+    @property
+    def rule(self) -> Form:
+        """The condition with the parent's membership added."""
+        if self.parent is None:
+            return self.who
+        return AllOf(all=(SegmentCondition(segment=self.parent), self.who))
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The segments it names, in the order it names them."""
+        named = [leaf.segment for leaf in leaves(self.rule) if isinstance(leaf, SegmentCondition)]
+        return tuple(dict.fromkeys(named))
+
+    def digest(self, others: Mapping[str, Segment]) -> str:
+        """Return a hash of what the definition does, including the segments it names; words do not count."""
+        said = self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        for words in ("description", "goal", "owner", "action"):
+            said.pop(words)
+        said["references"] = {name: others[name].digest(others) for name in self.references}
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def read_segment(path: Path) -> tuple[Segment, dict[Place, int]]:
+    """Return one file's segment and the lines of its keys. Raises `ConfigError` naming line, key and nearest name."""
+    segment, lines = read_definition(path, Segment)
+    if segment.name != path.stem:
+        raise ConfigError(f"{path}:{lines['name',]}: name: {segment.name!r} must be the file's name, {path.stem!r}")
+    return segment, lines

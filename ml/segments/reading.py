@@ -1,0 +1,127 @@
+"""Read a segment's YAML with the line of every key, and say what is wrong at its line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import ValidationError
+
+from ml.config import did_you_mean
+from ml.errors import ConfigError
+from ml.segments.conditions import KINDS
+from ml.segments.forms import Form
+
+Model = TypeVar("Model", bound=Form)
+Place = tuple[str | int, ...]
+_KINDS_OF_VALUE = {
+    "model_type": "write keys and values here",
+    "model_attributes_type": "write keys and values here",
+    "tuple_type": "write a list here",
+    "string_type": "write text here; YAML reads NO, yes and on as true or false, so put them in quotes",
+    "missing": "is missing",
+}
+
+
+def read_definition(path: Path, model: type[Model]) -> tuple[Model, dict[Place, int]]:
+    """Return the file as a `model`, and the line of each of its keys.
+
+    Raises `ConfigError` with one line a problem: file, line, key, what is allowed, the nearest name.
+    """
+    content, lines = _load(path)
+    try:
+        return model.model_validate(content if content is not None else {}), lines
+    except ValidationError as error:
+        found = [dict(one) for one in error.errors() if not _is_echo(dict(one))]
+        problems = [_problem(path, model, one, lines) for one in found]
+        raise ConfigError("\n".join(problems)) from error
+
+
+def at(path: Path, lines: dict[Place, int], place: Place) -> str:
+    """Return `file:line: key` for a place, or for the nearest place above it that is in the file."""
+    known = place
+    while known and known not in lines:
+        known = known[:-1]
+    line = f":{lines[known]}" if known in lines else ""
+    return f"{path}{line}: {_spoken(place)}"
+
+
+def _spoken(place: Place) -> str:
+    text = ""
+    for part in place:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return text.lstrip(".") or "(whole file)"
+
+
+def _problem(path: Path, model: type[Form], error: dict[str, Any], lines: dict[Place, int]) -> str:
+    place = tuple(part for part in error["loc"] if not _is_tag(part))
+    context, kind = error.get("ctx", {}), error["type"]
+    if kind == "segment":
+        key = context["key"]
+        return f"{at(path, lines, (*place, key) if key else place)}: {context['message']}"
+    if kind == "extra_forbidden":
+        return f"{at(path, lines, place)}: unknown key{did_you_mean(str(place[-1]), _keys_at(model, error['loc']))}"
+    message = _KINDS_OF_VALUE.get(kind, error["msg"])
+    found = error["input"]
+    shown = f" (found {found!r})" if isinstance(found, str | int | float | bool) else ""
+    return f"{at(path, lines, place)}: {message}{shown}"
+
+
+def _is_echo(error: dict[str, Any]) -> bool:
+    """Whether a list only counts as empty because its items are wrong, which is said of them already."""
+    return error["type"] == "too_short" and bool(error["input"])
+
+
+def _is_tag(part: str | int) -> bool:
+    return isinstance(part, str) and part.startswith("<")
+
+
+def _keys_at(model: type[Form], location: Place) -> list[str]:
+    """Return the keys allowed beside the last part of `location`."""
+    form = model
+    for part in location[:-1]:
+        if _is_tag(part):
+            form = KINDS[str(part).strip("<>")]
+        elif isinstance(part, str):
+            field = next(f for name, f in form.model_fields.items() if part in {name, f.alias})
+            form = next(_forms_in(field.annotation), form)
+    return form.keys()
+
+
+def _forms_in(annotation: Any) -> Iterator[type[Form]]:
+    if isinstance(annotation, type) and issubclass(annotation, Form):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _forms_in(part)
+
+
+def _load(path: Path) -> tuple[Any, dict[Place, int]]:
+    lines: dict[Place, int] = {}
+    try:
+        text = path.read_text(encoding="utf-8")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        _note_lines(path, node, (), lines)
+        return yaml.safe_load(text), lines
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: there is no such file") from error
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(f"{path}: not readable as YAML: {error}") from error
+
+
+def _note_lines(path: Path, node: yaml.Node | None, place: Place, lines: dict[Place, int]) -> None:
+    if node is None:
+        return
+    lines.setdefault(place, node.start_mark.line + 1)
+    if isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            _note_lines(path, item, (*place, index), lines)
+    elif isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            inner, line = (*place, str(key.value)), key.start_mark.line + 1
+            if inner in lines:
+                # YAML would silently keep the last one.
+                raise ConfigError(f"{path}:{line}: {_spoken(inner)} is there twice; first on line {lines[inner]}")
+            lines[inner] = line
+            _note_lines(path, value, inner, lines)
