@@ -1,0 +1,1 @@
+"""One hook a platform; transport only."""
