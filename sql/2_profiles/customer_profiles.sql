@@ -80,6 +80,7 @@ SELECT
   customers.customer_key,
   golden.email,
   CASE WHEN golden.email IS NOT NULL THEN SPLIT_PART(golden.email, '@', 2) END AS email_domain,
+  CASE WHEN golden.email IS NOT NULL THEN COUNT(*) OVER (PARTITION BY golden.email) ELSE 0 END AS email_shared_by,
   golden.phone,
   golden.first_name,
   golden.last_name,
