@@ -52,6 +52,11 @@ class Settings(BaseSettings):
         "audienceflow",
         description="Salt of the holdout hash. Changing it draws every holdout anew; keep it secret in production.",
     )
+    airflow_port: int = Field(
+        8080, description="First of Airflow's three ports under `make up`; the next free if taken."
+    )
+    mlflow_port: int = Field(5000, description="Port of the MLflow server under `make up`; the next free if taken.")
+    sandbox_port: int = Field(8070, description="Port of the sandbox CRM under `make up`; the next free if taken.")
     alert_webhook: str = Field("", description="URL that receives alerts as JSON by POST; empty: log only.")
     alert_email: str = Field("", description="Address that receives alerts over Airflow's SMTP connection.")
 
