@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from ml.config import did_you_mean, read_yaml
 from ml.errors import ConfigError
+from ml.segments.language import Guard
 from ml.settings import settings
-from ml.syncs.plan import OnEmpty
 from ml.syncs.platform import PropertySpec
 
 RESERVED = frozenset({"email", "customer_key", "fingerprint", "identifier_hash", "remote_id", "was_member"})
@@ -75,8 +75,7 @@ class Destination(_Frozen):
     batch_rows: int = Field(100, ge=1)
     batch_bytes: int = Field(1_000_000, ge=1_000)
     timeout_seconds: float = Field(30.0, gt=0)
-    minimum_members: int = Field(20, ge=1, description="Smaller audiences are not judged by their segment's guard.")
-    on_empty: OnEmpty = Field("error", description="What nobody to send means: halt, leave as is, or empty the list.")
+    guard: Guard = Field(Guard(), description="Limits of segments that set none of their own.")
     clear_on_exit: bool = Field(
         default=True, description="Empty the properties of a contact that has left its last audience here."
     )

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import pandas as pd  # noqa: TID253 - this module only exists for frames
-from pydantic import BaseModel, ConfigDict, Field
 
 from ml.errors import GuardTripped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-OnEmpty = Literal["error", "skip", "send"]
+    from ml.segments.language import Guard
+
 LEDGER_TEXTS = (
     "identifier_hash",
     "desired_fingerprint",
@@ -25,49 +25,32 @@ LEDGER_TEXTS = (
 )
 
 
-class Guard(BaseModel):
-    """When a push looks wrong: it halts before the first request."""
+def check_guard(guard: Guard, *, members: int, desired: int, removes: int) -> None:
+    """Raise `GuardTripped`, saying which limit was passed and by how much.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    maximum_removal_share: float = Field(
-        0.5, ge=0, le=1, description="Largest share of the confirmed members that one run may remove."
-    )
-    maximum_size_change: float = Field(
-        2.0, ge=0, description="Largest change of the audience's size, as a share of the confirmed members."
-    )
-    minimum_members: int = Field(
-        20, ge=1, description="Audiences with fewer confirmed members are not judged by shares."
-    )
-    on_empty: OnEmpty = Field(
-        "error", description="What nobody to send means: halt, leave the audience as it is, or empty it."
-    )
-
-    def check(self, *, members: int, desired: int, removes: int) -> None:
-        """Raise `GuardTripped`, saying which limit was passed and by how much, before any request."""
-        if not desired:
-            self._check_empty(members)
-        elif members >= self.minimum_members:
-            self._check_shares(members, desired, removes)
-
-    def _check_empty(self, members: int) -> None:
-        if self.on_empty == "error":
-            raise GuardTripped(
-                f"nobody is left to send; {members:,} members are confirmed. Look at the segment, its consent and "
-                "its inputs; `on_empty: send` empties the audience, `on_empty: skip` leaves it as it is"
-            )
-
-    def _check_shares(self, members: int, desired: int, removes: int) -> None:
-        if removes > self.maximum_removal_share * members:
-            raise GuardTripped(
-                f"{removes:,} of {members:,} confirmed members would be removed ({removes / members:.0%}), more "
-                f"than maximum_removal_share {self.maximum_removal_share:.0%}"
-            )
-        if abs(desired - members) > self.maximum_size_change * members:
-            raise GuardTripped(
-                f"the audience would go from {members:,} to {desired:,} members ({desired / members - 1:+.0%}), more "
-                f"than maximum_size_change {self.maximum_size_change:.0%}"
-            )
+    Args:
+        guard: the segment's limits, or its destination's.
+        members: confirmed members on the platform.
+        desired: how many should be members.
+        removes: how many would be removed.
+    """
+    if not desired and guard.on_empty == "error":
+        raise GuardTripped(
+            f"nobody is left to send; {members:,} members are confirmed. Look at the segment, its consent and its "
+            "inputs; `on_empty: send` empties the audience, `on_empty: skip` leaves it as it is"
+        )
+    if not desired or members < guard.minimum_members:
+        return
+    if removes > guard.maximum_removal_share * members:
+        raise GuardTripped(
+            f"{removes:,} of {members:,} confirmed members would be removed ({removes / members:.0%}), more than "
+            f"maximum_removal_share {guard.maximum_removal_share:.0%}"
+        )
+    if abs(desired - members) > guard.maximum_size_change * members:
+        raise GuardTripped(
+            f"the audience would go from {members:,} to {desired:,} members ({desired / members - 1:+.0%}), more than "
+            f"maximum_size_change {guard.maximum_size_change:.0%}"
+        )
 
 
 @dataclass(frozen=True)
@@ -114,7 +97,7 @@ def plan_sync(desired: pd.DataFrame, ledger: pd.DataFrame, guard: Guard | None =
     wanted = joined[~refused]
     leaving = ledger["is_member"] & ~ledger["customer_key"].isin(wanted["customer_key"])
     if guard is not None:
-        guard.check(members=int(ledger["is_member"].sum()), desired=len(wanted), removes=int(leaving.sum()))
+        check_guard(guard, members=int(ledger["is_member"].sum()), desired=len(wanted), removes=int(leaving.sum()))
     if guard is not None and not len(wanted) and guard.on_empty == "skip":
         leaving &= False
     plan = _upserts(wanted, list(desired.columns))

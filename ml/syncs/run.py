@@ -13,12 +13,13 @@ from ml.syncs.audience import Audience, audience
 from ml.syncs.desired import Desired, load_desired
 from ml.syncs.ledger import Ledger, now
 from ml.syncs.masking import mask
-from ml.syncs.plan import Guard, Plan, plan_sync
+from ml.syncs.plan import Plan, plan_sync
 from ml.syncs.push import Push, Tally
 from ml.times import AsOf, parse_as_of
 from ml.warehouse import Warehouse
 
 if TYPE_CHECKING:
+    from ml.segments.language import Guard
     from ml.syncs.platform import Platform
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -111,18 +111,13 @@ class HubSpotHook(BaseHook):
         """
         if not properties:
             return []
-        found = {p["name"]: p["type"] for p in self._good(self.client.request("GET", PROPERTIES)).get("results", [])}
+        results = self._good(self.client.request("GET", PROPERTIES)).get("results", [])
+        found = {known["name"]: known["type"] for known in results}
+        _check_kinds(properties, found)
         missing = [wanted for wanted in properties if wanted.name not in found]
-        for wanted in properties:
-            kind = found.get(wanted.name, KINDS[wanted.kind][0])
-            if kind != KINDS[wanted.kind][0]:
-                raise ConfigError(
-                    f"config/destinations.yaml: property {wanted.name} is {wanted.kind}, but in HubSpot it is {kind}: "
-                    "choose another name"
-                )
         for wanted in missing:
             answer = self.client.request("POST", PROPERTIES, _property_body(wanted))
-            if answer.status != 409:
+            if answer.status != 409:  # somebody else created it in between
                 self._good(answer)
         return [wanted.name for wanted in missing]
 
@@ -233,6 +228,16 @@ def _base_url(connection: Any) -> str:
     host = str(connection.host).rstrip("/")
     base = host if "://" in host else f"https://{host}"
     return f"{base}:{connection.port}" if connection.port else base
+
+
+def _check_kinds(properties: Sequence[PropertySpec], found: Mapping[str, str]) -> None:
+    for wanted in properties:
+        kind = KINDS[wanted.kind][0]
+        if found.get(wanted.name, kind) != kind:
+            raise ConfigError(
+                f"config/destinations.yaml: property {wanted.name} is {wanted.kind}, but in HubSpot it is "
+                f"{found[wanted.name]}: choose another name"
+            )
 
 
 def _property_body(wanted: PropertySpec) -> dict[str, str]:

@@ -30,7 +30,7 @@ class SyncSegmentOperator(BaseOperator):
     dry_run, status; also when the task then fails, which it does only after everything good was sent.
     """
 
-    template_fields: Sequence[str] = ("segment", "as_of", "destination", "dry_run", "override_guards")
+    template_fields: Sequence[str] = ("segment", "as_of", "destination", "plan_only", "override_guards")
     ui_color = "#dcefe3"
 
     def __init__(
@@ -47,7 +47,7 @@ class SyncSegmentOperator(BaseOperator):
         self.segment = segment
         self.as_of = as_of
         self.destination = destination
-        self.dry_run = dry_run
+        self.plan_only = dry_run  # BaseOperator has a method `dry_run`
         self.override_guards = override_guards
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -56,7 +56,7 @@ class SyncSegmentOperator(BaseOperator):
 
         sync = Sync(self.segment, self.as_of, self.destination)
         platform = hook_for(sync.audience.settings)
-        report = sync.run(platform, dry_run=_flag(self.dry_run), override_guards=_flag(self.override_guards))
+        report = sync.run(platform, dry_run=_flag(self.plan_only), override_guards=_flag(self.override_guards))
         if report.error:
             context["ti"].xcom_push(key="return_value", value=report.counts())
             raise report.error
