@@ -220,10 +220,13 @@ def _emails(rows: _Rows, book: _Book) -> pa.Array:
 
 
 def _dirty_emails(emails: pa.Array, rows: _Rows, draws: Draws) -> pa.Array:
-    """Spell one in eight primaries and half of the duplicates as people do."""
-    dirty = draws.uniform("dirty e-mail", rows.household, rows.copy) < np.where(rows.copy > 0, 0.5, 0.125)
-    style = np.where(dirty, draws.integers("e-mail style", 0, 2, rows.household, rows.copy), 3)
-    return pc.choose(pa.array(style), pc.utf8_upper(emails), pc.utf8_title(emails), join("  ", emails, " "), emails)
+    """Spell one in eight primaries and half of the duplicates as people do; only duplicates have a tag."""
+    key, again = (rows.household, rows.copy), rows.copy > 0
+    dirty = draws.uniform("dirty e-mail", *key) < np.where(again, 0.5, 0.125)
+    style = np.where(dirty, draws.integers("e-mail style", 0, np.where(again, 3, 2), *key), 4)
+    tagged = pc.replace_substring(emails, "@", "+offers@")
+    spellings = (pc.utf8_upper(emails), pc.utf8_title(emails), join("  ", emails, " "), tagged, emails)
+    return pc.choose(pa.array(style), *spellings)
 
 
 def _phones(rows: _Rows, groups: Integers, traits: Traits, draws: Draws) -> pa.Array:

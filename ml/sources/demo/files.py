@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ml.sources.demo.randomness import Bits, Integers
+
+PARTIAL = ".partial"
 
 
 def hex_ids(bits: Bits) -> pa.Array:
@@ -92,9 +95,52 @@ def _pandas_types() -> dict[pa.DataType, object]:
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary name and, when the block succeeds, move it to `path` in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     try:
         yield partial
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+class ParquetTables:
+    """One Parquet file per table, written in pieces and renamed into place when all of them are complete.
+
+    Dictionary-encoded columns are stored as the strings they stand for.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._open: dict[str, pq.ParquetWriter] = {}
+        self._rows: dict[str, int] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def write(self, name: str, table: pa.Table) -> None:
+        """Append rows to a table."""
+        if name not in self._open:
+            coded = [column.name for column in table.schema if pa.types.is_dictionary(column.type)]
+            self._open[name] = pq.ParquetWriter(
+                self._partial(name), table.schema, compression="lz4", use_dictionary=coded, store_schema=False
+            )
+        self._open[name].write_table(table)
+        self._rows[name] = self._rows.get(name, 0) + len(table)
+
+    def written(self) -> dict[str, dict[str, Any]]:
+        """Path and rows of each table."""
+        return {name: {"path": str(self._path(name)), "rows": rows} for name, rows in self._rows.items()}
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        for name, writer in self._open.items():
+            writer.close()
+            if kind is None:
+                self._partial(name).replace(self._path(name))
+            else:
+                self._partial(name).unlink()
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.parquet"
+
+    def _partial(self, name: str) -> Path:
+        return self._folder / f".{name}.parquet{PARTIAL}"

@@ -12,23 +12,21 @@ from ml.sources.demo.journey import Journey, timeline
 from ml.sources.demo.randomness import Integers
 from ml.sources.demo.visits import ADD, BOT, HOUSEHOLD, KINDS, LOGIN, PURCHASE, VIEW, Visits
 
-HOUR = 3600
+HOUR, TEN_MINUTES = 3600, 600
 NEVER = 1 << 40
 RULES = ("bot", "converted", "high_intent_abandon", "cart_abandon_48h", "browser")
 Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class _Session:
-    """Per visit; times are epoch seconds, NEVER where there is none."""
+class _Carts:
+    """One element per add_to_cart; the next purchases are epoch seconds, NEVER where there is none."""
 
-    started: Integers
-    ended: Integers
-    views: Integers
-    last_cart: Integers
-    decided_cart: Flags  # a cart after three product views within ten minutes
-    next_order: Integers
-    next_purchase: Integers
+    visit: Integers
+    epoch: Integers
+    decided: Flags  # right after three product views within ten minutes
+    next_purchase: Integers  # the household's next purchase event
+    next_order: Integers  # the household's next basket, in any channel
 
 
 def truth_devices(events: Events, visits: Visits, journey: Journey) -> pa.Table:
@@ -53,11 +51,12 @@ def truth_devices(events: Events, visits: Visits, journey: Journey) -> pa.Table:
 def truth_sessions(events: Events, visits: Visits, journey: Journey, devices: pa.Table) -> pa.Table:
     """One row per visit: which of the shipped segments' rules it matches, judged from its own events.
 
-    `cart_abandon_48h` and `high_intent_abandon` (24 hours) look at orders of any channel; the columns
-    that end in `_web` look at purchase events only.
+    `cart_abandon_48h` and `high_intent_abandon` (24 hours) ask for a cart after which the household made no
+    purchase event in time, as `config/segments/` does; the columns that end in `_any_channel` ask for no basket.
     """
-    session = _sessions(events, visits, journey)
-    flags = _flags(session, visits)
+    carts = _carts(events, visits, journey)
+    views = np.bincount(events.visit[events.kind == VIEW], minlength=len(visits))
+    flags = _flags(carts, visits, views)
     anonymous = hex_ids(visits.device)
     place = np.searchsorted(devices["anonymous_id"].to_numpy(), anonymous.to_numpy(zero_copy_only=False))
     table = pa.table(
@@ -67,12 +66,8 @@ def truth_sessions(events: Events, visits: Visits, journey: Journey, devices: pa
             "household_id": nullable(journey.households[visits.household], visits.household < 0),
             "resolvable": devices["resolvable"].take(pa.array(place)),
             "kind": labels(visits.kind, KINDS),
-            "started_at": timestamps(session.started),
-            "ended_at": timestamps(session.ended),
-            "product_views": pa.array(session.views),
-            "last_cart_at": timestamps(session.last_cart, session.last_cart == NEVER),
-            "next_purchase_event_at": timestamps(session.next_purchase, session.next_purchase == NEVER),
-            "next_order_at": timestamps(session.next_order, session.next_order == NEVER),
+            **_times(events, carts, len(visits)),
+            "product_views": pa.array(views),
             **{f"is_{name}": pa.array(flag) for name, flag in flags.items()},
             "rule": labels(_first_rule(flags), RULES),
         }
@@ -80,62 +75,68 @@ def truth_sessions(events: Events, visits: Visits, journey: Journey, devices: pa
     return table.sort_by([("started_at", "ascending"), ("session_id", "ascending")])
 
 
-def _sessions(events: Events, visits: Visits, journey: Journey) -> _Session:
-    first = np.searchsorted(events.visit, np.arange(len(visits) + 1))
-    carts = np.flatnonzero(events.kind == ADD)
-    last_cart = np.full(len(visits), NEVER)
-    last_cart[events.visit[carts]] = events.epoch[carts]  # in order of time: the last one stays
-    views = np.bincount(events.visit[events.kind == VIEW], minlength=len(visits))
-    return _Session(
-        started=events.epoch[first[:-1]],
-        ended=events.epoch[first[1:] - 1],
-        views=views,
-        last_cart=last_cart,
-        decided_cart=_third_view(events, len(visits)) <= np.where(last_cart == NEVER, -1, last_cart),
-        next_order=_next(journey.basket_household, journey.basket_epoch, visits, last_cart),
-        next_purchase=_next(*_purchase_events(visits), visits, last_cart),
+def _carts(events: Events, visits: Visits, journey: Journey) -> _Carts:
+    rows = np.flatnonzero(events.kind == ADD)
+    visit, epoch = events.visit[rows], events.epoch[rows]
+    household, buys = visits.household[visit], visits.basket >= 0
+    return _Carts(
+        visit=visit,
+        epoch=epoch,
+        decided=_decided(events, rows),
+        next_purchase=_next(timeline(visits.household[buys], visits.epoch[buys]), household, epoch),
+        next_order=_next(timeline(journey.basket_household, journey.basket_epoch), household, epoch),
     )
 
 
-def _third_view(events: Events, count: int) -> Integers:
-    """When each visit first had three product views within ten minutes; NEVER if it had not."""
-    rows = np.flatnonzero(events.kind == VIEW)
-    visit, epoch = events.visit[rows], events.epoch[rows]
-    quick = (visit[2:] == visit[:-2]) & (epoch[2:] - epoch[:-2] <= 600)
-    when = np.full(count, NEVER)
-    np.minimum.at(when, visit[2:][quick], epoch[2:][quick])
-    return when
+def _decided(events: Events, carts: Integers) -> Flags:
+    """Carts within ten minutes after the last of three product views within ten minutes, in one visit."""
+    views = np.flatnonzero(events.kind == VIEW)
+    visit, epoch = events.visit[views], events.epoch[views]
+    quick = (visit[2:] == visit[:-2]) & (epoch[2:] - epoch[:-2] <= TEN_MINUTES)
+    third = np.sort(timeline(visit[2:][quick], epoch[2:][quick]))
+    cart = timeline(events.visit[carts], events.epoch[carts])
+    return np.asarray(np.searchsorted(third, cart, side="right") > np.searchsorted(third, cart - TEN_MINUTES))
 
 
-def _purchase_events(visits: Visits) -> tuple[Integers, Integers]:
-    buys = visits.basket >= 0
-    return visits.household[buys], visits.epoch[buys]
+def _next(times: Integers, household: Integers, after: Integers) -> Integers:
+    """The first of `times` (household and time as one number) of each household at or after `after`."""
+    times = np.append(np.sort(times), np.iinfo(np.int64).max)
+    found = times[np.searchsorted(times, timeline(household, after))]
+    return np.where((household >= 0) & (found >> 33 == household), found & ((1 << 33) - 1), NEVER)
 
 
-def _next(household: Integers, epoch: Integers, visits: Visits, after: Integers) -> Integers:
-    """The first of the household's times at or after its visit's `after`."""
-    times = np.sort(timeline(household, epoch))
-    asks = (visits.household >= 0) & (after != NEVER)
-    wanted = timeline(np.maximum(visits.household, 0), np.where(asks, after, 0))
-    place = np.searchsorted(times, wanted)
-    found = times[np.minimum(place, len(times) - 1)]
-    same = asks & (place < len(times)) & (found >> 33 == visits.household)
-    return np.where(same, found & ((1 << 33) - 1), NEVER)
+def _times(events: Events, carts: _Carts, count: int) -> dict[str, pa.Array]:
+    """Begin and end of each visit, its last cart, and what the household bought next."""
+    first = np.searchsorted(events.visit, np.arange(count + 1))
+    found = {
+        "last_cart_at": carts.epoch,
+        "next_purchase_event_at": carts.next_purchase,
+        "next_order_at": carts.next_order,
+    }
+    columns = {"started_at": timestamps(events.epoch[first[:-1]]), "ended_at": timestamps(events.epoch[first[1:] - 1])}
+    for name, epoch in found.items():
+        of_visit = np.full(count, NEVER)
+        of_visit[carts.visit] = epoch  # carts are in order of time: the last one of a visit stays
+        columns[name] = timestamps(of_visit, of_visit == NEVER)
+    return columns
 
 
-def _flags(session: _Session, visits: Visits) -> dict[str, Flags]:
+def _flags(carts: _Carts, visits: Visits, views: Integers) -> dict[str, Flags]:
     bot, bought = visits.kind == BOT, visits.basket >= 0
-    cart = (session.last_cart != NEVER) & ~bot
-    wait_order, wait_purchase = session.next_order - session.last_cart, session.next_purchase - session.last_cart
-    decided = cart & session.decided_cart
+
+    def left(next_purchase: Integers, hours: int, among: Flags) -> Flags:
+        waited = among & (next_purchase - carts.epoch >= hours * HOUR)
+        return np.asarray((np.bincount(carts.visit[waited], minlength=len(visits)) > 0) & ~bot)
+
+    every = np.ones(len(carts.visit), dtype=bool)
     return {
         "bot": bot,
         "converted": bought,
-        "high_intent_abandon": decided & (wait_order >= 24 * HOUR),
-        "cart_abandon_48h": cart & (wait_order >= 48 * HOUR),
-        "browser": (session.views >= 5) & (session.last_cart == NEVER) & ~bought & ~bot,
-        "high_intent_abandon_web": decided & (wait_purchase >= 24 * HOUR),
-        "cart_abandon_48h_web": cart & (wait_purchase >= 48 * HOUR),
+        "high_intent_abandon": left(carts.next_purchase, 24, carts.decided),
+        "cart_abandon_48h": left(carts.next_purchase, 48, every),
+        "browser": (views >= 5) & (np.bincount(carts.visit, minlength=len(visits)) == 0) & ~bought & ~bot,
+        "high_intent_abandon_any_channel": left(carts.next_order, 24, carts.decided),
+        "cart_abandon_48h_any_channel": left(carts.next_order, 48, every),
     }
 
 

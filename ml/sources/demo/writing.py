@@ -16,13 +16,14 @@ import pyarrow.compute as pc
 
 from ml.settings import settings
 from ml.sources.demo import companion
-from ml.sources.demo.files import replacing, write_bytes, write_csv_gz, write_json_lines, write_parquet
+from ml.sources.demo.files import PARTIAL, replacing, write_bytes, write_csv_gz, write_json_lines, write_parquet
 from ml.sources.demo.journey import TABLES, package_data, read_journey
 
 log = logging.getLogger(__name__)
 
 VERSION = 1  # raise it when the generated files change
 MANIFEST = "manifest.json"
+STALE_SECONDS = 3600
 Progress = Callable[[str], None]
 
 
@@ -114,9 +115,9 @@ def _entry(path: Path) -> dict[str, Any]:
 
 
 def _forget_others(raw: Path, files: list[Path]) -> None:
-    """Remove what an older version or a killed run has left."""
+    """Remove what an older version or a killed run has left, but not what another run is writing now."""
     for path in set(raw.rglob("*")) - set(files):
-        if path.is_file():
+        if path.is_file() and not (path.suffix == PARTIAL and time.time() - path.stat().st_mtime < STALE_SECONDS):
             path.unlink()
 
 
