@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from ml.profiles.config import ProfilesConfig, load_profiles_config
 from ml.profiles.keys import assign_keys
-from ml.profiles.normalise import normalise_emails, normalise_phones
+from ml.profiles.normalise import Contacts, normalise_emails, normalise_phones, policy_fingerprint
 from ml.profiles.resolve import Resolution, resolve
+from ml.sql import table
 from ml.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -60,20 +61,22 @@ def build_profiles(warehouse: Warehouse | None = None) -> dict[str, Any]:
 
 
 def write_contact_points(warehouse: Warehouse, config: ProfilesConfig) -> int:
-    """Normalise every distinct contact value and write `contact_points`. Returns its rows."""
+    """Normalise the contact values that are new and write `contact_points`. Returns how many were new."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    values = warehouse.select_arrow(f"{_QUERIES}/contact_values.sql")
-    is_email = pc.equal(values["contact_type"], "email")
-    emails, phones = values.filter(is_email), values.filter(pc.invert(is_email))
+    warehouse.create("contact_points", *table("contact_points").reads)
+    policy = policy_fingerprint(config.identifiers)
+    values = warehouse.select_arrow(f"{_QUERIES}/contact_values.sql", policy=policy)
+    is_known, is_email = pc.equal(values["is_known"], 1), pc.equal(values["contact_type"], "email")
+    emails = values.filter(pc.and_not(is_email, is_known))
+    phones = values.filter(pc.and_not(pc.invert(is_email), is_known))
     clean_emails = normalise_emails(_flat(emails["raw_value"]), config.identifiers.email)
     clean_phones = normalise_phones(_flat(phones["raw_value"]), _flat(phones["country"]), config.identifiers.phone)
-    tables = [
-        part.append_column("identifier", clean.identifier).append_column("address", clean.address)
-        for part, clean in ((emails, clean_emails), (phones, clean_phones))
-    ]
-    return warehouse.write("contact_points", pa.concat_tables(tables))
+    parts = [values.filter(is_known), _cleaned(emails, clean_emails), _cleaned(phones, clean_phones)]
+    rows = pa.concat_tables(parts, promote_options="permissive")
+    warehouse.write("contact_points", rows.drop_columns("is_known"))
+    return len(emails) + len(phones)
 
 
 def write_identities(warehouse: Warehouse, config: ProfilesConfig) -> dict[str, int]:
@@ -106,6 +109,13 @@ def write_tables(warehouse: Warehouse, config: ProfilesConfig) -> dict[str, int]
         *(warehouse.run_table(name) for name in _ACTIVITY),
     ]
     return {run.table: run.rows for run in runs}
+
+
+def _cleaned(rows: pa.Table, clean: Contacts) -> pa.Table:
+    forms = {"identifier": clean.identifier, "address": clean.address}
+    for name, values in forms.items():
+        rows = rows.set_column(rows.column_names.index(name), name, values)
+    return rows
 
 
 def _flat(column: pa.ChunkedArray) -> pa.Array:

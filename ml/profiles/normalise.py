@@ -7,13 +7,15 @@ checked by Arrow in bulk; what is left over goes through email-validator, syntax
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
+from importlib.metadata import version
 from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.profiles.config import EmailPolicy, PhonePolicy
+from ml.profiles.config import EmailPolicy, Identifiers, PhonePolicy
 
 # A strict subset of what email-validator accepts unchanged (no quotes, no punycode, no one-word domains).
 _PLAIN = r"^[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*@(?:[a-z0-9](?:[a-z0-9]|-[a-z0-9]){0,30}\.)+[a-z]{2,24}$"
@@ -22,6 +24,8 @@ _RESERVED = r"[@.](?:arpa|invalid|local|localhost|onion|test|alt|internal)$"
 _INVISIBLE = "[\u200b\u200c\u200d\u2060\ufeff\u00ad]"
 _WRAPPED = r"^(?:mailto:)?<?([^<>]*?)>?[,;.]*$"
 _GMAIL = ("gmail.com", "googlemail.com")
+_LIMIT = {"max_customers"}
+_RULES = "1"  # count up when the code below gives a value another form
 _LONGEST_LOCAL, _LONGEST = 64, 254
 
 
@@ -76,6 +80,14 @@ def normalise_phones(raw: pa.Array, country: pa.Array, policy: PhonePolicy) -> C
     ]
     found = _without(pa.array(numbers, pa.string()), policy.placeholders)
     return Contacts(found, found)
+
+
+def policy_fingerprint(policy: Identifiers) -> str:
+    """Return a name for the rules that made clean forms; it changes with the policy and the libraries."""
+    versions = [f"{name} {version(name)}" for name in ("email-validator", "phonenumbers")]
+    rules = policy.model_dump_json(exclude={"anonymous_id": True, "email": _LIMIT, "phone": _LIMIT})
+    text = "\n".join([_RULES, rules, *versions])
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def _is_plain(tidy: pa.Array) -> pa.Array:

@@ -3,8 +3,8 @@
 import pytest
 
 from ml.errors import ConfigError
-from ml.profiles.build import build_profiles
-from ml.profiles.config import load_profiles_config
+from ml.profiles.build import build_profiles, write_contact_points
+from ml.profiles.config import ProfilesConfig, load_profiles_config
 from ml.sql import load_tables
 from ml.warehouse import Warehouse
 from tests.sql.golden import put
@@ -116,6 +116,20 @@ def test_a_build_killed_in_between_ends_in_the_same_state(duck: Warehouse, monke
     assert duck.count("identity_merges") == 1
     assert duck.count("customer_profiles") == 1
     assert duck.read("customer_orders")["customer_key"].nunique() == 1
+
+
+def test_only_new_contact_values_are_read_again(duck: Warehouse):
+    """Until the policy changes: then all of them are."""
+    fill(duck)
+    config = load_profiles_config()
+    assert write_contact_points(duck, config) == 5
+    rows = duck.read_arrow("contact_points", order_by=["raw_value"]).to_pylist()
+    assert write_contact_points(duck, config) == 0
+    assert duck.read_arrow("contact_points", order_by=["raw_value"]).to_pylist() == rows
+    put(duck, "stg_customers", [CONTACT | {"customer_ref": "crm:3", "email": "Cy@example.com"}])
+    assert write_contact_points(duck, config) == 1
+    strict = {"identifiers": {"email": {"ignore_plus_tags": False}}}
+    assert write_contact_points(duck, ProfilesConfig.model_validate(strict)) == 6
 
 
 def test_nothing_staged_is_no_customer_and_no_error(duck: Warehouse):
