@@ -71,12 +71,20 @@
 {% set flag = ("is_step_" ~ number) | identifier %}
 {{ flag }}
 {% if step.count > 1 %}
-AND {{ first_of_run(step, flag, "happened_epoch") }}
-{% if step.within is not none %} >= happened_epoch - {{ step.within }}{% else %} IS NOT NULL{% endif %}
+AND {{ first_of_run(step, flag, "happened_epoch") }} {{ not_before(step.within) }}
 {% endif %}
-{% if number > 1 %}
-AND {% if step.count > 1 %}{{ first_of_run(step, flag, "ready_epoch") }}{% else %}ready_epoch{% endif %}
-{% if step.no_later_than is not none %} >= happened_epoch - {{ step.no_later_than }}{% else %} IS NOT NULL{% endif %}
+{% if number > 1 and step.count > 1 %}
+AND {{ first_of_run(step, flag, "ready_epoch") }} {{ not_before(step.no_later_than) }}
+{% elif number > 1 %}
+AND ready_epoch {{ not_before(step.no_later_than) }}
+{% endif %}
+{% endmacro %}
+
+{% macro not_before(seconds) %}
+{% if seconds is none %}
+IS NOT NULL
+{% else %}
+>= happened_epoch - {{ seconds }}
 {% endif %}
 {% endmacro %}
 
