@@ -28,7 +28,7 @@ def ingest_sources() -> None:
 
         return pick(params["sources"], source_names(), "source")
 
-    @task(pool=WRITER, map_index_template="{{ task.op_kwargs['name'] }}")
+    @task(pool=WRITER, max_active_tis_per_dagrun=1, map_index_template="{{ task.op_kwargs['name'] }}")
     def ingest(name: str) -> dict[str, Any]:
         from ml.sources.load import ingest_source
 

@@ -25,8 +25,9 @@ from orchestration.params import AS_OF, as_of_task, choice, pick, publish
 def score_customers() -> None:
     @task
     def choose(*, params: dict[str, Any]) -> list[str]:
-        from ml.models.registry import models_without_champion
         from ml.models.train import model_names
+
+        from ml.models.registry import models_without_champion
 
         missing = models_without_champion()
         ready = [name for name in pick(params["models"], model_names(), "model") if name not in missing]
@@ -36,7 +37,7 @@ def score_customers() -> None:
             )
         return ready
 
-    @task(pool=WRITER, map_index_template="{{ task.op_kwargs['name'] }}")
+    @task(pool=WRITER, max_active_tis_per_dagrun=1, map_index_template="{{ task.op_kwargs['name'] }}")
     def score(name: str, as_of: str) -> dict[str, Any]:
         from ml.scores.batch import score_model
 

@@ -51,14 +51,14 @@ def abandon_test_runs() -> int:
 
 def hold_schedules() -> None:
     """Pause every DAG and forget queued asset events: the caller decides the order, not a scheduler."""
-    _set_paused(None, paused=True)
+    _set_paused(paused=True)
     forget_queued_events()
 
 
-def release_schedules(keep_paused: frozenset[str]) -> None:
-    """Unpause every DAG but those in `keep_paused`, with nothing queued from before."""
+def release_schedules() -> None:
+    """Unpause every DAG, with nothing queued from before."""
     forget_queued_events()
-    _set_paused(keep_paused, paused=False)
+    _set_paused(paused=False)
 
 
 def forget_queued_events() -> None:
@@ -70,9 +70,9 @@ def forget_queued_events() -> None:
         session.execute(delete(AssetDagRunQueue))
 
 
-def _set_paused(but: frozenset[str] | None, *, paused: bool) -> None:
+def _set_paused(*, paused: bool) -> None:
     from airflow.models.dag import DagModel
     from airflow.utils.session import create_session
 
     with create_session() as session:
-        session.execute(update(DagModel).where(DagModel.dag_id.not_in(but or ())).values(is_paused=paused))
+        session.execute(update(DagModel).values(is_paused=paused))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import CronTriggerTimetable
@@ -14,12 +14,10 @@ from orchestration.retries import RetryByError
 WRITER = "warehouse_writer"
 """Pool of the tasks that write the warehouse: one slot for DuckDB, whose file has one writer."""
 
-START = datetime(2017, 1, 1, tzinfo=UTC)
-
 
 def cron(expression: str) -> CronTriggerTimetable:
-    """Return a timetable in the business's time zone."""
-    return CronTriggerTimetable(expression, timezone=settings().timezone)
+    """Return a timetable in the business's time zone; a DAG that is new or unpaused waits for its next time."""
+    return CronTriggerTimetable(expression, timezone=settings().timezone, run_immediately=False)
 
 
 def house(*tags: str, owner: str = "data-team", minutes: int = 30) -> dict[str, Any]:
@@ -31,7 +29,6 @@ def house(*tags: str, owner: str = "data-team", minutes: int = 30) -> dict[str, 
         minutes: a task's time limit; a run has six times as long.
     """
     return {
-        "start_date": START,
         "catchup": False,
         "max_active_runs": 1,
         "tags": ["audienceflow", *tags],

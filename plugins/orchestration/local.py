@@ -61,6 +61,7 @@ def demo(asked: argparse.Namespace, console: Console) -> int:
     as_of = str(parse_as_of(asked.as_of or settings().as_of or DEMO_AS_OF))
     _set_clock(as_of)
     with in_process(console) as (dags, screen):
+        _write_raw_files(screen)
         runs = run_all(dags, {"as_of": as_of}, screen)
         found = summary.summarise(as_of, runs, _warehouse())
     summary.write(found, summary.summary_path())
@@ -127,15 +128,20 @@ def crm(screen: Screen) -> Iterator[None]:
     if os.environ.get(CRM_CONNECTION):
         yield
         return
-    from activation.sandbox import running_sandbox
+    from activation.sandbox import connection_json, running_sandbox
 
     screen.task("starting the sandbox CRM")
-    with running_sandbox(settings().home / "sandbox") as sandbox:
-        os.environ[CRM_CONNECTION] = sandbox.connection()
+    with running_sandbox(sandbox_state()) as address:
+        os.environ[CRM_CONNECTION] = connection_json(address)
         try:
             yield
         finally:
             del os.environ[CRM_CONNECTION]
+
+
+def sandbox_state() -> Path:
+    """Return the file in which the sandbox CRM remembers its contacts and lists."""
+    return settings().home / "sandbox" / "hubspot.jsonl"
 
 
 def _prepare(screen: Screen) -> dict[str, Any]:
@@ -151,6 +157,13 @@ def _prepare(screen: Screen) -> dict[str, Any]:
     bookkeeping.hold_schedules()
     screen.task("reading the DAGs")
     return {dag.dag_id: dag for dag in asset_order(load_dags(str(PROJECT_DIR / "dags")).values())}
+
+
+def _write_raw_files(screen: Screen) -> None:
+    from ml.sources.demo import write_demo
+
+    with screen.stage("demo data"):
+        write_demo(progress=screen.note)
 
 
 def _set_clock(as_of: str) -> None:
