@@ -32,7 +32,7 @@ WITH history AS (
     CASE WHEN event_epoch >= {{ since_28d }} THEN event_type END AS type_28d,
     CASE WHEN event_epoch >= {{ since_28d }} AND event_type IN ('page_view', 'product_view') THEN 1 END AS view_28d,
     duration_seconds,
-    CAST(FLOOR(scroll_depth * CAST(1000000 AS DOUBLE)) AS BIGINT) AS scroll_micros
+    scroll_depth
   FROM customer_events
   WHERE event_epoch < {{ as_of_epoch }} AND event_epoch >= {{ since_84d }}
 ), sessions AS (
@@ -56,8 +56,8 @@ WITH history AS (
     END) AS funnel_step_28d,
     COUNT(CASE WHEN view_28d = 1 THEN duration_seconds END) AS timed_views_28d,
     SUM(CASE WHEN view_28d = 1 THEN duration_seconds END) AS dwell_seconds_28d,
-    COUNT(CASE WHEN view_28d = 1 THEN scroll_micros END) AS scrolled_views_28d,
-    SUM(CASE WHEN view_28d = 1 THEN scroll_micros END) AS scroll_micros_28d,
+    COUNT(CASE WHEN view_28d = 1 THEN scroll_depth END) AS scrolled_views_28d,
+    SUM(CASE WHEN view_28d = 1 THEN scroll_depth END) AS scroll_percent_28d,
     SUM(CASE type_28d
       {% for type, micros in web_weights %}
       WHEN {{ type }} THEN {{ micros }}
@@ -80,7 +80,7 @@ WITH history AS (
     SUM(timed_views_28d) AS timed_views_28d,
     SUM(dwell_seconds_28d) AS dwell_seconds_28d,
     SUM(scrolled_views_28d) AS scrolled_views_28d,
-    SUM(scroll_micros_28d) AS scroll_micros_28d,
+    SUM(scroll_percent_28d) AS scroll_percent_28d,
     SUM(engagement_micros_28d) AS engagement_micros_28d
   FROM sessions
   GROUP BY customer_key
@@ -114,7 +114,7 @@ SELECT
   CAST(COALESCE(browsing.timed_views_28d, 0) AS BIGINT) AS timed_views_28d,
   CAST(COALESCE(browsing.dwell_seconds_28d, 0) AS BIGINT) AS dwell_seconds_28d,
   CAST(COALESCE(browsing.scrolled_views_28d, 0) AS BIGINT) AS scrolled_views_28d,
-  CAST(COALESCE(browsing.scroll_micros_28d, 0) AS BIGINT) AS scroll_micros_28d,
+  CAST(COALESCE(browsing.scroll_percent_28d, 0) AS BIGINT) AS scroll_percent_28d,
   CAST(COALESCE(browsing.engagement_micros_28d, 0) AS BIGINT) AS engagement_micros_28d,
   COALESCE(revisits.revisited_products_28d, 0) AS revisited_products_28d
 FROM history

@@ -78,7 +78,7 @@ SELECT
   END AS gap_trend,
   CASE WHEN purchases.gaps >= 1 THEN
     CAST(({{ as_of_epoch }} - purchases.last_order_epoch) * purchases.gaps AS DOUBLE)
-      / NULLIF(CAST(purchases.gap_seconds AS DOUBLE), 0)
+      / CAST(GREATEST(purchases.gap_seconds, 86400 * purchases.gaps) AS DOUBLE)
   END AS overdue_ratio,
 
   CAST(baskets.lines_84d AS DOUBLE) / NULLIF(CAST(purchases.orders_84d AS DOUBLE), 0) AS lines_per_order_84d,
@@ -104,7 +104,7 @@ SELECT
   COALESCE(browsing.product_views_28d, 0) AS product_views_28d,
   COALESCE(browsing.revisited_products_28d, 0) AS revisited_products_28d,
   CAST(browsing.dwell_seconds_28d AS DOUBLE) / NULLIF(CAST(browsing.timed_views_28d AS DOUBLE), 0) AS dwell_seconds_28d,
-  CAST(browsing.scroll_micros_28d AS DOUBLE) / NULLIF(CAST(1000000 * browsing.scrolled_views_28d AS DOUBLE), 0) AS scroll_depth_28d,
+  CAST(browsing.scroll_percent_28d AS DOUBLE) / NULLIF(CAST(browsing.scrolled_views_28d AS DOUBLE), 0) AS scroll_depth_28d,
   COALESCE(browsing.carts_28d, 0) AS carts_28d,
   CAST(browsing.carts_84d AS DOUBLE) / NULLIF(CAST(browsing.product_views_84d AS DOUBLE), 0) AS cart_rate_84d,
   COALESCE(browsing.abandoned_carts_84d, 0) AS abandoned_carts_84d,

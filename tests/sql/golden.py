@@ -12,6 +12,7 @@ expect:                    # all rows in the order of the table's key; only the 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,17 @@ def put(warehouse: Warehouse, name: str, rows: list[Row]) -> None:
     schema = arrow_schema(table(name))
     unknown = {column for row in rows for column in row} - set(schema.names)
     assert not unknown, f"{name} has no columns {sorted(unknown)}"
-    warehouse.write(name, pa.Table.from_pylist([_timed(row, schema) for row in rows], schema=schema))
+    for partition, members in _partitioned(rows, table(name).partition):
+        warehouse.write(name, pa.Table.from_pylist([_timed(row, schema) for row in members], schema=schema), partition)
+
+
+def _partitioned(rows: list[Row], columns: tuple[str, ...]) -> list[tuple[Row, list[Row]]]:
+    """Return the rows partition by partition; a table of one partition may be given no row at all."""
+    if not columns:
+        return [({}, rows)]
+    ordered = sorted(rows, key=lambda row: [str(row[column]) for column in columns])
+    groups = groupby(ordered, key=lambda row: {column: row[column] for column in columns})
+    return [(partition, list(members)) for partition, members in groups]
 
 
 def run_case(warehouse: Warehouse, case: dict[str, Any]) -> list[Row]:
