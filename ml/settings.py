@@ -57,6 +57,11 @@ class Settings(BaseSettings):
     )
     mlflow_port: int = Field(5000, description="Port of the MLflow server under `make up`; the next free if taken.")
     sandbox_port: int = Field(8070, description="Port of the sandbox CRM under `make up`; the next free if taken.")
+    mlflow_link: str = Field(
+        "",
+        description="Address of MLflow's pages for Airflow's navigation. Default: the tracking address, if it has one.",
+    )
+    crm_link: str = Field("", description="Address of the CRM for Airflow's navigation; empty: no link.")
     alert_webhook: str = Field("", description="URL that receives alerts as JSON by POST; empty: log only.")
     alert_email: str = Field("", description="Address that receives alerts over Airflow's SMTP connection.")
 

@@ -93,7 +93,7 @@ class Screen:
     def say(self, line: str) -> None:
         """Print a line that stays."""
         self._spoke = time.monotonic()
-        self.console.print(line)
+        self.console.print(line, soft_wrap=True)
 
     def _now(self) -> str:
         parts = [self._stage, self._task, f"{time.monotonic() - self._began:.0f} s", self._note]

@@ -137,6 +137,7 @@ def _start_mlflow(known: Register, screen: Screen, env: dict[str, str]) -> None:
         service = start("MLflow", [*command, *store, *artifacts], env, _log("mlflow"), address)
         known.add(service)
         wait_until(lambda: answer(f"{address}/health") == "OK", service, _log("mlflow"), seconds=180)
+    env["AUDIENCEFLOW_MLFLOW_LINK"] = address
 
 
 def _start_sandbox(known: Register, screen: Screen, env: dict[str, str]) -> str:
@@ -150,6 +151,7 @@ def _start_sandbox(known: Register, screen: Screen, env: dict[str, str]) -> str:
         service = start("Sandbox CRM", command, env, _log("sandbox"), address)
         known.add(service)
         wait_until(lambda: answer(address) is not None, service, _log("sandbox"), seconds=60)
+    env["AUDIENCEFLOW_CRM_LINK"] = address
     return connection_json(address)
 
 
