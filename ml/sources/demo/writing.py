@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ml.settings import settings
 from ml.sources.demo import companion
@@ -104,10 +103,9 @@ def _write_truth(folder: Path, made: companion.Companion) -> Iterator[Path]:
 
 def _monthly(table: pa.Table, column: str, folder: Path) -> Iterator[Path]:
     """One file per month of `column`, by which the table is sorted."""
-    months = pc.strftime(table[column], format="%Y-%m").to_numpy()
-    names, first = np.unique(months, return_index=True)
-    for name, start, stop in zip(names, first, [*first[1:], len(months)], strict=True):
-        yield write_parquet(table.slice(start, stop - start), folder / f"{folder.name}_{name}.parquet")
+    months, first = np.unique(table[column].to_numpy().astype("datetime64[M]"), return_index=True)
+    for month, start, stop in zip(months, first, [*first[1:], len(table)], strict=True):
+        yield write_parquet(table.slice(start, stop - start), folder / f"{folder.name}_{month}.parquet")
 
 
 def _entry(path: Path) -> dict[str, Any]:
