@@ -38,3 +38,22 @@ bench: setup ## ratios against named alternatives on ten million events
 lock: ## compile requirements.in into pinned requirements.txt
 	@$(BIN)/uv pip compile -q --python-version 3.11 --no-emit-index-url --no-emit-find-links \
 	  --custom-compile-command "make lock" requirements.in -o requirements.txt
+
+.PHONY: demo run up down clean
+LOCAL := $(BIN)/python -m orchestration.local
+SERVICES := $(BIN)/python -m orchestration.services
+
+demo: setup ## the whole path on the demo's data, in one process: make demo AS_OF=2017-11-01
+	@$(LOCAL) demo --as-of '$(AS_OF)'
+
+run: setup ## one DAG in one process: make run DAG=sync_segments CONF='{"dry_run": true}'
+	@$(LOCAL) run '$(DAG)' --conf '$(CONF)'
+
+up: setup ## Airflow, MLflow and the sandbox CRM on this machine, over the demo's state
+	@$(SERVICES) up
+
+down: ## stop what `make up` started
+	@if test -x $(BIN)/python; then $(SERVICES) down; fi
+
+clean: ## stop everything and forget everything below AUDIENCEFLOW_HOME
+	@if test -x $(BIN)/python; then $(SERVICES) clean; fi

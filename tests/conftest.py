@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +16,26 @@ from hypothesis import settings as hypothesis_settings
 from ml.settings import settings
 from ml.sql import load_tables
 from ml.warehouse import Warehouse
+from orchestration.environment import airflow_environment
 
-os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", DO_NOT_TRACK="true", RUNTIME__DLTHUB_TELEMETRY="false")
+# Airflow reads its configuration while it is imported, so it is set before any test module is.
+AIRFLOW_TESTS = Path(tempfile.mkdtemp(prefix="audienceflow-tests-"))
+os.environ.update(airflow_environment(AIRFLOW_TESTS))
 hypothesis_settings.register_profile("audienceflow", deadline=None, derandomize=True)
 hypothesis_settings.load_profile("audienceflow")
+
+
+def pytest_unconfigure() -> None:
+    """Remove Airflow's database and logs of this test run."""
+    shutil.rmtree(AIRFLOW_TESTS, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def airflow_db() -> None:
+    """Airflow's own database, made once for the test run, with the writers' pool."""
+    from orchestration.bookkeeping import prepare
+
+    prepare()
 
 
 @pytest.fixture
