@@ -61,7 +61,7 @@ def stop(service: Service, first: signal.Signals = signal.SIGINT, grace: float =
     _signal([process], first)
     _, stubborn = psutil.wait_procs([process], timeout=grace)
     family += [child for left in stubborn for child in left.children(recursive=True)]
-    _, left = psutil.wait_procs(family, timeout=2.0)
+    _, left = psutil.wait_procs(family, timeout=0.0 if stubborn else 2.0)
     _signal(left, signal.SIGTERM)
     _, left = psutil.wait_procs(left, timeout=5.0)
     _signal(left, signal.SIGKILL)

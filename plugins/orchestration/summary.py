@@ -108,7 +108,7 @@ def _counts(value: Any) -> list[int]:
         return [count for item in value for count in _counts(item)]
     if not isinstance(value, dict):
         return []
-    rows = next((value[key] for key in ("rows", "size", "confirmed") if key in value), None)
+    rows = next((value[key] for key in ("rows", "rows_loaded", "size", "confirmed") if key in value), None)
     if isinstance(rows, dict):
         return [int(count) for count in rows.values()]
     return [int(rows)] if isinstance(rows, int | float) else []
