@@ -10,6 +10,7 @@ from ml.profiles.config import ProfilesConfig, load_profiles_config
 from ml.profiles.keys import assign_keys
 from ml.profiles.normalise import Contacts, normalise_emails, normalise_phones, policy_fingerprint
 from ml.profiles.resolve import Resolution, resolve
+from ml.sources.spec import load_sources
 from ml.sql import table
 from ml.warehouse import Warehouse
 
@@ -49,7 +50,8 @@ def build_profiles(warehouse: Warehouse | None = None) -> dict[str, Any]:
         customers, identities, shared_identifiers, merges and splits (of this run), unresolved_events,
         unresolved_messages, invalid_contacts, and rows per table.
     """
-    warehouse, config = warehouse or Warehouse(), load_profiles_config()
+    config = load_profiles_config(sources=_customer_sources())
+    warehouse = warehouse or Warehouse()
     warehouse.create(*_STAGING)
     write_contact_points(warehouse, config)
     found = write_identities(warehouse, config)
@@ -109,6 +111,10 @@ def write_tables(warehouse: Warehouse, config: ProfilesConfig) -> dict[str, int]
         *(warehouse.run_table(name) for name in _ACTIVITY),
     ]
     return {run.table: run.rows for run in runs}
+
+
+def _customer_sources() -> list[str]:
+    return [name for name, source in load_sources().items() if source.table == "stg_customers"]
 
 
 def _cleaned(rows: pa.Table, clean: Contacts) -> pa.Table:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from ml.config import read_yaml
+from ml.config import did_you_mean, read_yaml
+from ml.errors import ConfigError
 from ml.settings import settings
 
 Attribute = Literal[
@@ -106,6 +108,24 @@ class ProfilesConfig(_Frozen):
     golden_record: GoldenRecord = GoldenRecord()
 
 
-def load_profiles_config(path: Path | None = None) -> ProfilesConfig:
-    """Return `config/profiles.yaml`. Raises `ConfigError` naming file, key and what is allowed."""
-    return read_yaml(path or settings().config_dir / "profiles.yaml", ProfilesConfig)
+def load_profiles_config(path: Path | None = None, sources: Iterable[str] | None = None) -> ProfilesConfig:
+    """Return `config/profiles.yaml`; with `sources`, only these may be ranked.
+
+    Raises `ConfigError` naming file, key and what is allowed.
+    """
+    place = path or settings().config_dir / "profiles.yaml"
+    config = read_yaml(place, ProfilesConfig)
+    if sources is not None:
+        _check_sources(place, config.golden_record, set(sources))
+    return config
+
+
+def _check_sources(place: Path, golden: GoldenRecord, known: set[str]) -> None:
+    lists = {"default": golden.default, **{f"attributes.{k}": v for k, v in golden.attributes.items()}}
+    for key, names in lists.items():
+        for name in names:
+            if name not in known:
+                raise ConfigError(
+                    f"{place}: golden_record.{key}: there is no source {name!r} for stg_customers"
+                    f"{did_you_mean(name, known)}"
+                )

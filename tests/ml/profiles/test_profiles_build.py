@@ -167,5 +167,12 @@ def test_a_wrong_configuration_is_named_by_key(tmp_path, text, words):
     assert words in str(error.value)
 
 
+def test_a_source_that_does_not_exist_cannot_be_ranked(tmp_path):
+    path = tmp_path / "profiles.yaml"
+    path.write_text("golden_record: {attributes: {email: [crm_contact]}}")
+    with pytest.raises(ConfigError, match=r"golden_record\.attributes\.email: .*did you mean crm_contacts"):
+        load_profiles_config(path, ["crm_contacts", "panel"])
+
+
 def test_the_shipped_configuration_is_readable():
     assert load_profiles_config().identifiers.limits["email"] >= 2
