@@ -1,7 +1,11 @@
 {# How one given value becomes a typed one. The door always runs on DuckDB, whatever the warehouse. #}
 
+{% macro value_of(origin) %}
+{% if origin.lookup %}(SELECT ANY_VALUE(value) FROM {{ origin.lookup }} WHERE key = CAST({{ origin.raw }} AS VARCHAR)){% else %}{{ origin.raw }}{% endif %}
+{% endmacro %}
+
 {% macro given(column) %}
-{% if column.given_kind == "text" %}NULLIF(TRIM({{ column.raw }}, ' ' || CHR(9) || CHR(13)), ''){% else %}{{ column.raw }}{% endif %}
+{% if column.given_kind == "text" %}NULLIF(TRIM({{ value_of(column.origin) }}, ' ' || CHR(9) || CHR(13)), ''){% else %}{{ value_of(column.origin) }}{% endif %}
 {% endmacro %}
 
 {% macro in_utc(moment, zone) %}

@@ -1,0 +1,322 @@
+"""What `config/sources.yaml` may say: where a source's rows are and how they become a staging table.
+
+Every key is checked before anything is read: table, columns, references, expressions and time zones.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from functools import cached_property, lru_cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
+
+import sqlglot
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from ml.config import did_you_mean, read_yaml
+from ml.errors import ConfigError
+from ml.portable import lint
+from ml.settings import settings
+from ml.sql import Table, load_tables
+from ml.times import parse_as_of
+
+OnFail = Literal["refuse", "null", "warn"]
+Aggregate = Literal["same", "min", "max", "sum", "count"]
+Format = Literal["csv", "parquet", "jsonl"]
+SUFFIXES: dict[str, Format] = {
+    ".csv": "csv", ".csv.gz": "csv", ".parquet": "parquet", ".jsonl": "jsonl", ".jsonl.gz": "jsonl", ".ndjson": "jsonl"
+}  # fmt: skip
+DERIVED = "_epoch"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Lookup(_Frozen):
+    """A value of another staging table, found by its key in the input column `by`."""
+
+    table: str
+    column: str
+    by: str
+
+
+class ColumnMapping(_Frozen):
+    """How one staging column is made and what its values must satisfy.
+
+    Exactly one of `from` (a column of the input), `expression` (portable SQL over the input's columns),
+    `constant` and `lookup` (a column of another staging table). `between` includes both ends for numbers and
+    leaves out the upper end for times.
+    """
+
+    source: str | None = Field(None, alias="from")
+    expression: str | None = None
+    constant: str | int | float | bool | None = None
+    lookup: Lookup | None = None
+    prefix: str = ""
+    timezone: str | None = None
+    unit: Literal["seconds", "milliseconds"] | None = None
+    factor: float | None = Field(None, gt=0)
+    required: bool = False
+    between: tuple[float | datetime | date | str, float | datetime | date | str] | None = None
+    allowed: tuple[str | int | bool, ...] | None = Field(None, alias="in")
+    matches: str | None = None
+    format: Literal["email", "phone", "country", "currency"] | None = None
+    on_fail: OnFail = "refuse"
+    aggregate: Aggregate = "same"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        return {"from": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> ColumnMapping:
+        given = {"source", "expression", "constant", "lookup"} & self.model_fields_set
+        if len(given) != 1:
+            raise ValueError("give exactly one of from, expression, constant and lookup")
+        return self
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str | None) -> str | None:
+        if value is not None and value not in available_timezones():
+            raise ValueError(f"not a time zone{did_you_mean(value, available_timezones())}")
+        return value
+
+    @field_validator("expression")
+    @classmethod
+    def _portable(cls, value: str | None) -> str | None:
+        return _portable_expression(value) if value is not None else None
+
+    @property
+    def zone(self) -> str:
+        """The time zone of times that carry none themselves."""
+        return self.timezone or "UTC"
+
+
+class Reference(_Frozen):
+    """A column whose values must be found in another staging table."""
+
+    table: str
+    column: str | None = None
+    on_fail: OnFail = "refuse"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        return {"table": value} if isinstance(value, str) else value
+
+
+class Range(_Frozen):
+    """Bounds of one measure: absolute, and as shares of the median of the source's own history."""
+
+    min: float | None = None
+    max: float | None = None
+    min_share: float | None = Field(None, ge=0)
+    max_share: float | None = Field(None, gt=0)
+
+
+class Volume(_Frozen):
+    """What one file (or query result) may measure. `stop` refuses the load; `alert` reports and goes on."""
+
+    action: Literal["alert", "stop"] = "alert"
+    rows: Range = Range()
+    bytes: Range = Range()
+    money: Range = Range()
+    money_per_row: Range = Range()
+    refused_share: Range = Range()
+
+
+class Cursor(_Frozen):
+    """The column by which a query is read onwards; the query binds `:cursor`."""
+
+    column: str
+    type: Literal["TIMESTAMP", "BIGINT", "VARCHAR"] = "TIMESTAMP"
+    start: str = "1970-01-01"
+
+
+class Source(_Frozen):
+    """One input and the staging table it fills."""
+
+    table: str
+    description: str = ""
+    synthetic: bool = False
+    files: str | None = None
+    format: Format | None = None
+    delimiter: str = ","
+    url: str | None = None
+    query: str | None = None
+    cursor: Cursor | None = None
+    columns: dict[str, ColumnMapping]
+    ignore: tuple[str, ...] = ()
+    leave_out: dict[str, str] = {}
+    group: bool = False
+    latest_by: str | None = None
+    duplicates: Literal["refuse", "leave_out"] = "refuse"
+    references: dict[str, Reference] = {}
+    money: str | None = None
+    volume: Volume = Volume()
+    on_empty: Literal["error", "skip"] = "error"
+    on_missing: Literal["error", "skip"] = "error"
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Source:
+        if (self.files is None) == (self.url is None) or (self.url is None) != (self.query is None):
+            raise ValueError("give either files, or url and query")
+        if self.cursor and (self.query is None or ":cursor" not in self.query):
+            raise ValueError("a cursor needs a query with :cursor in it, such as WHERE updated_at >= :cursor")
+        return self
+
+    @field_validator("leave_out")
+    @classmethod
+    def _portable(cls, value: dict[str, str]) -> dict[str, str]:
+        return {name: _portable_expression(condition) for name, condition in value.items()}
+
+    @property
+    def lookups(self) -> dict[str, Lookup]:
+        """The columns that are filled from another staging table."""
+        return {name: mapping.lookup for name, mapping in self.columns.items() if mapping.lookup}
+
+    @property
+    def upstream(self) -> set[str]:
+        """The staging tables that must be loaded first."""
+        return {r.table for r in self.references.values()} | {lookup.table for lookup in self.lookups.values()}
+
+    @cached_property
+    def file_format(self) -> Format | None:
+        """The format of the files, from their suffix unless it is given."""
+        suffixes = [suffix for suffix in SUFFIXES if (self.files or "").endswith(suffix)]
+        return self.format or (SUFFIXES[max(suffixes, key=len)] if suffixes else None)
+
+
+class SourcesFile(_Frozen):
+    """The whole of `config/sources.yaml`."""
+
+    sources: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Source]
+
+
+def load_sources(path: Path | None = None) -> dict[str, Source]:
+    """Return the sources by name, referenced tables first.
+
+    Raises `ConfigError` naming file, key and nearest name for whatever does not fit the staging tables.
+    """
+    place = path or settings().config_dir / "sources.yaml"
+    changed = place.stat().st_mtime_ns if place.exists() else 0
+    return _load_sources(place, changed, settings().sql_dir)
+
+
+@lru_cache(maxsize=8)
+def _load_sources(place: Path, _changed: int, _sql_dir: Path) -> dict[str, Source]:
+    sources = read_yaml(place, SourcesFile).sources
+    problems = [
+        f"sources.{name}.{words}" for name, source in sources.items() for words in _problems(source, load_tables())
+    ]
+    if problems:
+        raise ConfigError(f"{place}:\n  " + "\n  ".join(problems))
+    return _in_order(sources, place)
+
+
+def moment(value: float | datetime | date | str) -> datetime:
+    """Return a bound of a time as naive UTC; a bare date is midnight in the settings' time zone."""
+    return parse_as_of(value if isinstance(value, datetime) else str(value)).at
+
+
+def _portable_expression(text: str) -> str:
+    try:
+        statement = sqlglot.select(text, dialect="duckdb").sql("duckdb")
+    except sqlglot.errors.ParseError as error:
+        raise ValueError(f"not readable as SQL: {error}") from error
+    problems = lint(statement)
+    if problems:
+        raise ValueError(f"not in the portable SQL subset: {'; '.join(problems)}")
+    return text
+
+
+def _in_order(sources: dict[str, Source], place: Path) -> dict[str, Source]:
+    fills: dict[str, list[str]] = {}
+    for name, source in sources.items():
+        fills.setdefault(source.table, []).append(name)
+    graph = {
+        name: [
+            other
+            for reference in source.references.values()
+            for other in fills.get(reference.table, [])
+            if other != name
+        ]
+        for name, source in sources.items()
+    }
+    try:
+        return {name: sources[name] for name in TopologicalSorter(graph).static_order()}
+    except CycleError as error:
+        raise ConfigError(f"{place}: sources refer to each other in a circle: {error.args[1]}") from error
+
+
+def _problems(source: Source, tables: dict[str, Table]) -> list[str]:
+    staging = [name for name, found in tables.items() if found.stage == "1_staging" and name.startswith("stg_")]
+    if source.table not in staging:
+        return [f"table: there is no staging table {source.table!r}{did_you_mean(source.table, staging)}"]
+    table = tables[source.table]
+    return [
+        *_column_problems(source, table),
+        *_reference_problems(source, tables),
+        *_time_problems(source, table),
+        *([] if source.files is None or source.file_format else [f"files: {source.files!r}: name the format"]),
+    ]
+
+
+def _column_problems(source: Source, table: Table) -> list[str]:
+    named = {"columns": source.columns, "references": source.references}
+    named |= {key: [name] for key in ("latest_by", "money") if (name := getattr(source, key))}
+    unknown = [
+        f"{key}.{name}: {table.name} has no such column{did_you_mean(name, table.column_names)}"
+        for key, names in named.items()
+        for name in names
+        if name not in table.column_names
+    ]
+    filled = {*source.columns, *derived_columns(source, table), "source_name"}
+    absent = [c.name for c in table.columns if (c.checks.not_null or c.name in table.key) and c.name not in filled]
+    return [*unknown, *(f"columns: {table.name} needs {name}; map it" for name in absent)]
+
+
+def _reference_problems(source: Source, tables: dict[str, Table]) -> list[str]:
+    problems = []
+    for name, reference in source.references.items():
+        if reference.table not in tables:
+            problems.append(f"references.{name}: no table {reference.table!r}{did_you_mean(reference.table, tables)}")
+        elif (reference.column or name) not in tables[reference.table].column_names:
+            problems.append(f"references.{name}: {reference.table} has no column {reference.column or name!r}")
+    for name, lookup in source.lookups.items():
+        known = tables[lookup.table].column_names if lookup.table in tables else []
+        if lookup.column not in known:
+            problems.append(f"columns.{name}.lookup: there is no {lookup.table}.{lookup.column}")
+    return problems
+
+
+def _time_problems(source: Source, table: Table) -> list[str]:
+    types = {column.name: column.type for column in table.columns}
+    problems = []
+    for name, mapping in source.columns.items():
+        is_time = types.get(name) in ("TIMESTAMP", "DATE") or name.endswith(DERIVED)
+        if (mapping.timezone or mapping.unit) and not is_time:
+            problems.append(f"columns.{name}: timezone and unit are for times; {name} is {types.get(name)}")
+        if mapping.between and is_time:
+            problems += _bound_problems(name, mapping)
+    return problems
+
+
+def _bound_problems(name: str, mapping: ColumnMapping) -> list[str]:
+    bounds: tuple[Any, ...] = mapping.between or ()
+    try:
+        low, high = [moment(bound) for bound in bounds]
+    except ConfigError as error:
+        return [f"columns.{name}.between: {error}"]
+    return [] if low < high else [f"columns.{name}.between: {low} is not before {high}"]
+
+
+def derived_columns(source: Source, table: Table) -> dict[str, str]:
+    """Return each `*_epoch` column that is computed from its mapped `*_at` column."""
+    pairs = {name: name.removesuffix(DERIVED) + "_at" for name in table.column_names if name.endswith(DERIVED)}
+    return {epoch: at for epoch, at in pairs.items() if at in source.columns and epoch not in source.columns}
