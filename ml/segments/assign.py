@@ -76,6 +76,7 @@ class _Previous:
     """The latest run of a segment before this `as_of`."""
 
     as_of: datetime | None
+    evaluated_at: datetime | None
     definition_hash: str
     model_versions: str
     members: pa.Table
@@ -84,9 +85,9 @@ class _Previous:
 def _build(evaluator: Evaluator, catalogue: Catalogue, segment: Segment) -> dict[str, Any]:
     before = _previous(evaluator, segment)
     digest = segment.digest(catalogue.segments)
-    carried = _is_fresh(before, segment, digest, evaluator.as_of)
-    versions = before.model_versions if carried else evaluator.model_versions(segment)
-    now = before.members.select(["customer_key", "reason"]) if carried else evaluator.members(segment)
+    stands = _stands(before, segment, digest, evaluator.as_of)
+    versions = before.model_versions if stands else evaluator.model_versions(segment)
+    now = before.members.select(["customer_key", "reason"]) if stands else evaluator.members(segment)
     changes = compare(now, before.members, evaluator.as_of.at)
     held_out = _hold_out(evaluator, segment, changes)
     status, why = _status(segment.limits, now.num_rows, evaluator.base)
@@ -98,6 +99,7 @@ def _build(evaluator: Evaluator, catalogue: Catalogue, segment: Segment) -> dict
         "suppressed": _suppressed(evaluator, segment, now, held_out),
     }
     run: dict[str, Any] = {"definition_hash": digest, "model_versions": versions, "previous_as_of": before.as_of}
+    run |= {"evaluated_at": before.evaluated_at if stands else evaluator.as_of.at}
     run |= {"base_size": evaluator.base, "status": status, "status_reason": why}
     _write(evaluator, segment, changes, held_out, {**run, **counts})
     log.info("segment %s at %s: %s (%s)", segment.name, evaluator.as_of, counts, status)
@@ -105,26 +107,25 @@ def _build(evaluator: Evaluator, catalogue: Catalogue, segment: Segment) -> dict
 
 
 def _previous(evaluator: Evaluator, segment: Segment) -> _Previous:
-    house, columns = evaluator.warehouse, ["as_of", "definition_hash", "model_versions"]
+    house, columns = evaluator.warehouse, ["as_of", "evaluated_at", "definition_hash", "model_versions"]
     runs = house.read_arrow(
         "segment_runs",
         columns,
         where={"segment": segment.name, "as_of": ("<", evaluator.as_of)},
         order_by=["as_of"],
     ).to_pylist()
-    last = runs[-1] if runs else {"as_of": None, "definition_hash": "", "model_versions": "{}"}
+    last = runs[-1] if runs else {**dict.fromkeys(columns), "definition_hash": "", "model_versions": "{}"}
     where = {"segment": segment.name, "as_of": last["as_of"]}
-    columns = ["customer_key", "reason", "entered_at"]
-    return _Previous(**last, members=house.read_arrow("segment_members", columns, where, ["customer_key"]))
+    kept = ["customer_key", "reason", "entered_at"]
+    return _Previous(**last, members=house.read_arrow("segment_members", kept, where, ["customer_key"]))
 
 
-def _is_fresh(before: _Previous, segment: Segment, digest: str, as_of: AsOf) -> bool:
-    """Whether the run before still stands: the definition is the same and its refresh is not due."""
-    if before.as_of is None or before.definition_hash != digest:
+def _stands(before: _Previous, segment: Segment, digest: str, as_of: AsOf) -> bool:
+    """Whether the run before is still good: the definition is the same and its refresh is not due."""
+    if before.evaluated_at is None or before.definition_hash != digest or segment.refresh == "daily":
         return False
-    # An hour's grace: a day in local time is 23 hours once a year.
-    due = before.as_of + timedelta(days=PERIOD_DAYS[segment.refresh], hours=-1)
-    return segment.refresh != "daily" and as_of.at < due
+    # An hour's grace: a week in local time is an hour short once a year.
+    return as_of.at < before.evaluated_at + timedelta(days=PERIOD_DAYS[segment.refresh], hours=-1)
 
 
 def _hold_out(evaluator: Evaluator, segment: Segment, changes: Changes) -> pa.Array:
