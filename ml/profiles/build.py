@@ -10,7 +10,7 @@ from ml.profiles.config import ProfilesConfig, load_profiles_config
 from ml.profiles.keys import assign_keys
 from ml.profiles.normalise import Contacts, normalise_emails, normalise_phones, policy_fingerprint
 from ml.profiles.resolve import Resolution, resolve
-from ml.sources.spec import load_sources
+from ml.sources.config import load_sources
 from ml.sql import table
 from ml.warehouse import Warehouse
 

@@ -23,11 +23,12 @@ from ml.config import did_you_mean
 from ml.errors import ConfigError, SourceError, VolumeAlert
 from ml.settings import settings
 from ml.sources import database, quarantine, volumes
+from ml.sources.config import load_sources
 from ml.sources.door import Door
 from ml.sources.files import Delivery, find_files
 from ml.sources.history import History, loads_table, read_history
 from ml.sources.readers import Rows, check_columns, open_file
-from ml.sources.spec import Lookup, Source, load_sources
+from ml.sources.spec import Lookup, Source
 from ml.sources.tally import Tally
 from ml.sql import table
 from ml.warehouse import Warehouse
