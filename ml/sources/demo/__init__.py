@@ -10,6 +10,7 @@ The panel has no clickstream, no e-mail events, no names and no consent records.
 for the same households, generated from a seed, labelled synthetic in every row, with its truth beside it.
 """
 
+from ml.sources.demo.scale import generate_scale
 from ml.sources.demo.writing import write_demo
 
-__all__ = ["write_demo"]
+__all__ = ["generate_scale", "write_demo"]
