@@ -63,7 +63,7 @@ def _guarded(evaluator: Evaluator, catalogue: Catalogue, segment: Segment) -> di
     try:
         return _build(evaluator, catalogue, segment)
     except FatalError as error:
-        log.exception("segment %s was not built", segment.name)
+        log.warning("segment %s was not built: %s", segment.name, error)
         return _outcome(segment.name, "failed", str(error))
 
 
