@@ -1,0 +1,170 @@
+"""Training data: features and labels of past snapshots, split by time."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ml.errors import NotEnoughData
+from ml.features.labels import TABLES
+from ml.features.matrix import to_matrix
+from ml.models.baselines import rule_features
+from ml.models.features import TARGET_FEATURES, model_features
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from ml.features.splits import Snapshots
+    from ml.models.metrics import Array
+    from ml.models.spec import ModelSpec
+    from ml.times import AsOf
+    from ml.warehouse import Warehouse
+
+log = logging.getLogger(__name__)
+
+_OUTCOMES = {"churn": "churned", "clv": "spend_cents", "propensity": "bought", "offer_response": "redeemed"}
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # Fibonacci hashing: spreads keys evenly over 64 bits
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """One point in time: a row of `features` and `rules`, an entry of `keys` and `label` for each customer.
+
+    `features` are what the model sees, `rules` what its rule baselines read.
+    """
+
+    as_of: AsOf
+    keys: NDArray[np.int64]
+    features: pd.DataFrame
+    rules: pd.DataFrame
+    label: Array
+
+    def digest(self) -> str:
+        """Return a hash of keys, features and labels."""
+        features = pd.util.hash_pandas_object(self.features, index=False).to_numpy()
+        rows = [pd.util.hash_array(self.keys), pd.util.hash_array(self.label), features]
+        return hashlib.sha256(np.column_stack(rows).tobytes()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSet:
+    """Snapshots in time's order: to learn from, to calibrate on, to test on."""
+
+    train: tuple[Snapshot, ...]
+    calibration: Snapshot
+    test: Snapshot
+
+    @property
+    def snapshots(self) -> tuple[Snapshot, ...]:
+        """Every snapshot, the oldest first."""
+        return (*self.train, self.calibration, self.test)
+
+    def digest(self) -> str:
+        """Return a hash of all the data."""
+        return hashlib.sha256(" ".join(s.digest() for s in self.snapshots).encode()).hexdigest()[:16]
+
+    def learnt(self) -> tuple[pd.DataFrame, Array]:
+        """Return features and labels of the training snapshots, stacked."""
+        frame = pd.concat([s.features for s in self.train], ignore_index=True)
+        return frame, np.concatenate([s.label for s in self.train])
+
+
+def load(spec: ModelSpec, chosen: Snapshots, warehouse: Warehouse) -> TrainingSet:
+    """Return the data of the chosen snapshots. Raises `NotEnoughData` saying what was found and what is needed."""
+    train = tuple(read_snapshot(warehouse, spec, at) for at in chosen.train)
+    data = TrainingSet(
+        train, read_snapshot(warehouse, spec, chosen.calibrate), read_snapshot(warehouse, spec, chosen.test)
+    )
+    problems = _shortages(spec, data)
+    if problems:
+        raise NotEnoughData(
+            f"{spec.name}: {'; '.join(problems)}. Load more history, lengthen the horizon, or lower the gates in "
+            "config/models."
+        )
+    log.info("%s: %s rows in %d snapshots", spec.name, f"{sum(len(s.label) for s in data.snapshots):,}", len(train) + 2)
+    return data
+
+
+def _shortages(spec: ModelSpec, data: TrainingSet) -> list[str]:
+    gates = spec.gates
+    found = [
+        f"{len(snapshot.label)} customers at {snapshot.as_of}, {gates.min_customers} needed"
+        for snapshot in data.snapshots
+        if len(snapshot.label) < gates.min_customers
+    ]
+    judged = {"training": (data.train, gates.min_positives)}
+    judged |= {"calibration": ((data.calibration,), gates.min_positives_test)}
+    judged |= {"test": ((data.test,), gates.min_positives_test)}
+    for part, (snapshots, least) in judged.items():
+        positives = sum(int((s.label > 0).sum()) for s in snapshots)
+        negatives = sum(len(s.label) for s in snapshots) - positives
+        if positives < least or (spec.kind == "probability" and negatives < least):
+            found.append(f"{positives} positive and {negatives} negative {part} labels, {least} of each needed")
+    return found
+
+
+def read_snapshot(warehouse: Warehouse, spec: ModelSpec, as_of: AsOf) -> Snapshot:
+    """Return features and label of the customers labelled at `as_of`, in the order of their keys."""
+    column = _OUTCOMES[spec.task]
+    labels = warehouse.read(TABLES[spec.task], ["customer_key", column], where=_partition(spec, as_of))
+    outcome = pd.Series(labels[column].to_numpy(dtype=np.float64), index=labels["customer_key"].to_numpy(np.int64))
+    names, ruled = list(model_features(spec)), rule_features(spec)
+    frame = read_features(warehouse, spec, as_of, list(dict.fromkeys([*names, *ruled])))
+    keys = np.sort(_draw(outcome.index.intersection(frame.index).to_numpy(), spec.snapshots.max_customers))
+    frame = frame.loc[keys].reset_index(drop=True)
+    return Snapshot(as_of, keys, frame[names], frame[ruled], outcome.reindex(keys).to_numpy())
+
+
+def read_features(
+    warehouse: Warehouse,
+    spec: ModelSpec,
+    as_of: AsOf,
+    names: Sequence[str],
+    where: Mapping[str, Any] | None = None,
+) -> pd.DataFrame:
+    """Return features of the customers matching `where`: numbers as float64, categories as text, by customer_key.
+
+    Raises `NotEnoughData` when no features were built at `as_of`.
+    """
+    stored = [name for name in names if name not in TARGET_FEATURES]
+    rows = warehouse.read("customer_features", ["customer_key", *stored], {"as_of": as_of.at, **(where or {})})
+    if rows.empty and not warehouse.count("customer_features", {"as_of": as_of.at}):
+        raise NotEnoughData(f"customer_features has no rows at {as_of}: run build_features for it first")
+    frame = to_matrix(rows.set_index(rows["customer_key"].astype("int64")), stored)
+    for name in frame.columns[frame.dtypes == "category"]:
+        frame[name] = frame[name].astype(object)
+    wanted = [name for name in names if name in TARGET_FEATURES]
+    return frame.join(_target_history(warehouse, spec, as_of, frame.index)[wanted]) if wanted else frame
+
+
+def _target_history(warehouse: Warehouse, spec: ModelSpec, as_of: AsOf, keys: pd.Index) -> pd.DataFrame:
+    warehouse.create("customer_order_lines")
+    rows = warehouse.select("3_features/queries/target_history.sql", as_of=as_of, target=spec.target)
+    history = rows.astype("float64").set_index(rows["customer_key"].astype("int64")).reindex(keys)
+    counts = [name for name, found in TARGET_FEATURES.items() if found.impute == "zero"]
+    return history.fillna(dict.fromkeys(counts, 0.0))
+
+
+def _draw(keys: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """Return at most `most` keys: the same customers in every snapshot, whoever else is there."""
+    if len(keys) <= most:
+        return keys
+    spread = keys.astype(np.uint64) * _GOLDEN
+    return keys[np.argsort(spread, kind="stable")[:most]]
+
+
+def _partition(spec: ModelSpec, as_of: AsOf) -> dict[str, Any]:
+    part = {
+        "as_of": as_of.at,
+        "horizon_days": spec.horizon_days,
+        "active_window_days": spec.active_window_days,
+        "target": spec.target,
+    }
+    return {key: value for key, value in part.items() if value is not None}

@@ -1,0 +1,93 @@
+"""Fit the candidates, choose between them on the calibration snapshot, and teach the winner to give reasons."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ml.models.calibrate import CALIBRATORS
+from ml.models.encoder import FeatureEncoder
+from ml.models.estimators import build
+from ml.models.features import model_features
+from ml.models.metrics import PROBABILITY, VALUE, Predicted, measure
+from ml.models.reasons import Reasons, label
+from ml.models.scorer import Scorer, margin, raw_score
+from ml.settings import settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ml.models.dataset import TrainingSet
+    from ml.models.metrics import Array
+    from ml.models.spec import ModelSpec
+
+log = logging.getLogger(__name__)
+
+_REASON_ROWS = 20_000  # more rows make the imitation slower, not better
+
+
+def fit_candidates(spec: ModelSpec, data: TrainingSet) -> dict[str, Scorer]:
+    """Return every candidate fitted on the training snapshots and calibrated on the calibration snapshot."""
+    frame, labels = data.learnt()
+    fitted = {}
+    for name, params in spec.candidates.wanted(spec.linear).items():
+        started = time.perf_counter()
+        fitted[name] = _fit(spec, params, frame, labels, data)
+        log.info(
+            "%s: %s fitted on %s rows in %.1f s", spec.name, name, f"{len(frame):,}", time.perf_counter() - started
+        )
+    return fitted
+
+
+def choose(spec: ModelSpec, candidates: dict[str, Scorer], data: TrainingSet) -> str:
+    """Return the candidate that ranks best on the calibration snapshot, by its score before calibration."""
+    metric = (PROBABILITY | VALUE)[spec.primary]
+    seen = data.calibration
+    ranked = {
+        name: measure(Predicted(seen.label, scorer.raw(seen.features)), {"it": metric})["it"]
+        for name, scorer in candidates.items()
+    }
+    log.info("%s: %s on the calibration snapshot: %s", spec.name, spec.primary, ranked)
+    return max(ranked, key=lambda name: ranked[name])
+
+
+def add_reasons(spec: ModelSpec, scorer: Scorer, data: TrainingSet) -> tuple[float, dict[str, float]]:
+    """Fit the scorer's reasons; return how well they follow it (R squared) and each feature's weight, on the test."""
+    frame, _ = data.learnt()
+    rows = frame.sample(min(len(frame), _REASON_ROWS), random_state=settings().seed)
+    known = model_features(spec)
+    reasons = Reasons(
+        scorer.pipeline.named_steps["encode"],
+        {name: label(name, found.description, found.kind) for name, found in known.items()},
+        {name: found.group for name, found in known.items()},
+        settings().seed,
+        settings().threads,
+    )
+    scorer.reasons = reasons.fit(rows, margin(scorer.raw(rows), spec.kind))
+    seen = data.test.features
+    return reasons.fidelity(seen, margin(scorer.raw(seen), spec.kind)), reasons.importance(seen)
+
+
+def _fit(spec: ModelSpec, params: Any, frame: pd.DataFrame, labels: Array, data: TrainingSet) -> Scorer:
+    amounts = spec.kind == "cents"
+    unit = float(np.mean(labels)) if amounts else 1.0
+    pipeline = build(
+        params,
+        _encoder(spec),
+        amounts=amounts,
+        seed=settings().seed,
+        threads=settings().threads,
+        rows=len(frame),
+    ).fit(frame, labels / unit)
+    seen = data.calibration
+    raw = raw_score(pipeline, seen.features, spec.kind, unit)
+    return Scorer(spec.kind, pipeline, unit, CALIBRATORS[spec.calibration]().fit(raw, seen.label), None)
+
+
+def _encoder(spec: ModelSpec) -> FeatureEncoder:
+    known = model_features(spec).values()
+    numbers = {found.name: found.impute for found in known if found.kind == "number"}
+    return FeatureEncoder(numbers, [found.name for found in known if found.kind == "category"])

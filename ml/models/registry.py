@@ -1,0 +1,310 @@
+"""The registry: the only place that knows MLflow. Runs, registered versions, and the alias `champion`.
+
+Every step may be killed and repeated: a run counts once it is FINISHED, a version once it carries a decision, and
+the alias moves before the decision is written, so that a repeated training picks up where the last one stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from ml.errors import RegistryUnavailable
+from ml.models.probe import TIMEOUT, probe, shown, sqlite_file
+from ml.settings import settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from mlflow import MlflowClient
+
+    from ml.models.scorer import Scorer
+
+log = logging.getLogger(__name__)
+
+EXPERIMENT = "audienceflow"
+CHAMPION = "champion"
+_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": str(TIMEOUT),
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+# What a saved scorer may hold; skops refuses to load anything else.
+_TRUSTED = [
+    "collections.OrderedDict",
+    "lightgbm.basic.Booster",
+    "lightgbm.sklearn.LGBMClassifier",
+    "lightgbm.sklearn.LGBMRegressor",
+    "ml.models.calibrate.Identity",
+    "ml.models.calibrate.Isotonic",
+    "ml.models.calibrate.Level",
+    "ml.models.calibrate.Sigmoid",
+    "ml.models.encoder.FeatureEncoder",
+    "ml.models.encoder.signed_log",
+    "ml.models.reasons.Reasons",
+    "ml.models.scorer.Scorer",
+    "numpy.dtype",
+    "sklearn.tree._tree.Tree",
+    "xgboost.core.Booster",
+    "xgboost.sklearn.XGBClassifier",
+    "xgboost.sklearn.XGBRegressor",
+]
+_LIBRARIES = ("scikit-learn", "xgboost-cpu", "lightgbm", "skops", "pandas", "numpy", "pyarrow", "mlflow")
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered version: where it came from and what was decided about it."""
+
+    name: str
+    version: str
+    run_id: str
+    is_champion: bool
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether its promotion was settled; else a training was stopped before it."""
+        return "decision" in self.tags
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """What one training leaves behind: everything here ends up in one MLflow run."""
+
+    name: str
+    title: str
+    tags: Mapping[str, str]
+    params: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    snapshots: Sequence[Mapping[str, str]]
+    folder: Path
+    scorer: Scorer
+    example: pd.DataFrame
+
+
+def models_without_champion() -> list[str]:
+    """Return the models of `config/models` that have no champion yet. Raises `RegistryUnavailable`."""
+    from ml.models.spec import load_specs
+
+    return [name for name in load_specs() if champion(name) is None]
+
+
+def champion(name: str) -> Version | None:
+    """Return the champion of a model, or None. Raises `RegistryUnavailable`."""
+    from mlflow.exceptions import MlflowException
+
+    with _reach(f"looking up the champion of {name}") as client:
+        try:
+            return _version(client.get_model_version_by_alias(name, CHAMPION), is_champion=True)
+        except MlflowException as error:
+            if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+                return None
+            raise
+
+
+def find_run(tags: Mapping[str, str]) -> str | None:
+    """Return the finished run with these tags; a run left behind by a killed task is marked KILLED."""
+    text = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
+    with _reach("looking for an equal run") as client:
+        runs = client.search_runs([_experiment(client)], text)
+        for run in runs:
+            if run.info.status == "RUNNING":
+                client.set_terminated(run.info.run_id, "KILLED")
+        return next((run.info.run_id for run in runs if run.info.status == "FINISHED"), None)
+
+
+def log_run(record: Record) -> str:
+    """Write a run with its tags, numbers, files and model, and return its id."""
+    import mlflow
+    from mlflow.entities import Metric, Param, RunTag
+
+    with _reach(f"logging {record.title}") as client:
+        tags = {**record.tags, "mlflow.runName": record.title}
+        run_id: str = client.create_run(_experiment(client), tags=tags).info.run_id
+        client.log_batch(
+            run_id,
+            metrics=[Metric(key, value, 0, 0) for key, value in record.metrics.items()],
+            params=[Param(key, str(value)) for key, value in record.params.items()],
+            tags=[RunTag("mlflow.note.content", (record.folder / "model_card.md").read_text(encoding="utf-8"))],
+        )
+        _log_snapshots(client, run_id, record.snapshots)
+        client.log_artifacts(run_id, str(record.folder))
+        with mlflow.start_run(run_id=run_id):
+            _log_model(record)
+        return run_id
+
+
+def _log_model(record: Record) -> None:
+    import mlflow.sklearn
+    from mlflow.models import infer_signature
+
+    info = mlflow.sklearn.log_model(
+        record.scorer,
+        name="model",
+        signature=infer_signature(record.example, record.scorer.predict(record.example)),
+        input_example=record.example,
+        pip_requirements=_requirements(),
+        serialization_format="skops",
+        skops_trusted_types=_TRUSTED,
+        tags={"model": record.name},
+    )
+    mlflow.set_tag("model_uri", info.model_uri)
+
+
+def _log_snapshots(client: MlflowClient, run_id: str, snapshots: Sequence[Mapping[str, str]]) -> None:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    inputs = [
+        DatasetInput(
+            Dataset(
+                s["name"], s["digest"], "warehouse", json.dumps({"as_of": s["as_of"]}), profile=json.dumps(dict(s))
+            ),
+            [InputTag("mlflow.data.context", s["part"])],
+        )
+        for s in snapshots
+    ]
+    client.log_inputs(run_id, inputs)
+
+
+def register(name: str, run_id: str, tags: Mapping[str, str]) -> Version:
+    """Return the version made from a run, registering it with `tags` if that has not happened yet."""
+    with _reach(f"registering {name}") as client:
+        found = client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
+        if found:
+            return _looked_up(client, name, found[0].version)
+        run = client.get_run(run_id)
+        _ensure_model(client, name)
+        uri = run.data.tags["model_uri"]
+        made = client.create_model_version(
+            name, uri, run_id=run_id, model_id=uri.removeprefix("models:/"), tags=dict(tags)
+        )
+        return _looked_up(client, name, made.version)
+
+
+def _ensure_model(client: MlflowClient, name: str) -> None:
+    if not client.search_registered_models(f"name = '{name}'"):
+        client.create_registered_model(name)
+
+
+def decide(version: Version, promote: bool, tags: Mapping[str, str]) -> Version:
+    """Move the alias when `promote`, then write the decision; in this order, so that it may be repeated."""
+    with _reach(f"deciding on {version.name} version {version.version}") as client:
+        if promote:
+            client.set_registered_model_alias(version.name, CHAMPION, version.version)
+        for key, value in {**tags, "decision": "promoted" if promote else "kept"}.items():
+            client.set_model_version_tag(version.name, version.version, key, value)
+        return _looked_up(client, version.name, version.version)
+
+
+def load_scorer(version: Version) -> Scorer:
+    """Return a registered version's scorer, kept in memory once loaded. Raises `RegistryUnavailable`."""
+    return _load(settings().mlflow_tracking_uri, version.name, version.version)
+
+
+@lru_cache(maxsize=4)
+def _load(uri: str, name: str, version: str) -> Scorer:
+    del uri  # part of the key: another registry's version of the same number is another model
+    import mlflow.sklearn
+
+    with _reach(f"loading {name} version {version}"):
+        scorer: Scorer = mlflow.sklearn.load_model(f"models:/{name}/{version}")
+        return scorer
+
+
+def read_artifact(run_id: str, path: str) -> Path:
+    """Return a local copy of a run's file. Raises `RegistryUnavailable`."""
+    with _reach(f"reading {path} of run {run_id}") as client:
+        return Path(client.download_artifacts(run_id, path))
+
+
+def add_artifact(run_id: str, file: Path, folder: str) -> None:
+    """Store a file with a finished run, replacing one of the same name."""
+    with _reach(f"storing {file.name} with run {run_id}") as client:
+        client.log_artifact(run_id, str(file), folder)
+
+
+def _looked_up(client: MlflowClient, name: str, version: str) -> Version:
+    found = client.get_model_version(name, str(version))
+    return _version(found, is_champion=CHAMPION in found.aliases)
+
+
+def _version(found: Any, *, is_champion: bool) -> Version:
+    return Version(found.name, str(found.version), found.run_id, is_champion, dict(found.tags))
+
+
+def _requirements() -> list[str]:
+    from importlib.metadata import version
+
+    return [f"{library}=={version(library)}" for library in _LIBRARIES]
+
+
+@contextmanager
+def _reach(what: str) -> Iterator[MlflowClient]:
+    """Open the registry; failures to reach it become `RegistryUnavailable`, within a bounded time."""
+    uri = settings().mlflow_tracking_uri
+    try:
+        yield _client(uri)
+    except (OSError, SQLAlchemyError) as error:
+        raise _unavailable(uri, what, error) from error
+    except Exception as error:
+        if getattr(error, "error_code", "") == "TEMPORARILY_UNAVAILABLE" or "API request to" in str(error):
+            raise _unavailable(uri, what, error) from error
+        raise
+
+
+def _unavailable(uri: str, what: str, error: Exception) -> RegistryUnavailable:
+    return RegistryUnavailable(
+        f"MLflow at {shown(uri)} failed while {what}: {error}. Start it, or set MLFLOW_TRACKING_URI."
+    )
+
+
+def _client(uri: str) -> MlflowClient:
+    for key, value in _ENVIRONMENT.items():
+        os.environ.setdefault(key, value)
+    import mlflow
+
+    for name in ("alembic", "mlflow"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    _create_store(uri)
+    probe(uri)
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    return mlflow.MlflowClient(uri)
+
+
+def _create_store(uri: str) -> None:
+    """Make MLflow's SQLite file aside and put it in place whole: a killed migration cannot be resumed."""
+    path = sqlite_file(uri)
+    if path is None or path.exists():
+        return
+    import mlflow
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f"{path.name}.{os.getpid()}")
+    aside.unlink(missing_ok=True)
+    mlflow.MlflowClient(f"sqlite:///{aside}").search_experiments(max_results=1)
+    with suppress(FileExistsError):  # another process was faster
+        os.link(aside, path)
+    aside.unlink()
+
+
+def _experiment(client: MlflowClient) -> str:
+    found = client.get_experiment_by_name(EXPERIMENT)
+    if found is not None:
+        return str(found.experiment_id)
+    # An MLflow server decides on its own where files go; without one they stay under the home folder.
+    served = settings().mlflow_tracking_uri.startswith("http")
+    return str(client.create_experiment(EXPERIMENT, None if served else settings().mlflow_artifacts.as_uri()))

@@ -1,0 +1,177 @@
+"""Train a model at a point in time: from snapshots to a registered version and a decision about the champion."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ml.models.spec import load_specs, model_spec
+from ml.settings import settings
+from ml.times import parse_as_of
+from ml.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ml.models.dataset import TrainingSet
+    from ml.models.evaluate import Evaluation
+    from ml.models.registry import Version
+    from ml.models.spec import ModelSpec
+
+log = logging.getLogger(__name__)
+
+_REFERENCE_ROWS = 5_000
+_LIBRARIES = ("scikit-learn", "xgboost-cpu", "lightgbm", "numpy")
+
+
+def model_names() -> list[str]:
+    """Return every registered model of `config/models`. Raises `ConfigError` for a wrong file."""
+    return list(load_specs())
+
+
+def train_model(name: str, as_of: str, *, force: bool = False, warehouse: Warehouse | None = None) -> dict[str, Any]:
+    """Train a model on what was known at `as_of`, and let it take over when it is not worse than the champion.
+
+    Equal data, configuration and code find the finished run of before instead of a new one, unless `force`.
+
+    Returns:
+        name, version, alias (`champion` or None), run_id, metrics of the test, and the same for each baseline.
+
+    Raises:
+        ConfigError: no such model.
+        NotEnoughData: no closed label window, or too few customers or positives; says what was found and needed.
+        RegistryUnavailable: MLflow does not answer.
+    """
+    from ml.models import dataset, decide, registry, snapshots
+
+    spec, at, house = model_spec(name), parse_as_of(as_of), warehouse or Warehouse()
+    chosen = snapshots.choose(spec, at, house)
+    snapshots.ensure(spec, chosen, at, house)
+    data = dataset.load(spec, chosen, house)
+    identity = {
+        "model": name,
+        "as_of": str(at),
+        "spec_hash": spec.fingerprint(),
+        "data_hash": data.digest(),
+        "code_hash": code_hash(),
+        "seed": str(settings().seed),
+    }
+    run_id = (None if force else registry.find_run(identity)) or _train(spec, data, identity)
+    version = registry.register(name, run_id, identity)
+    if not version.is_decided:
+        version = decide.settle(spec, version, data.test, house)
+    return _result(version)
+
+
+def _result(version: Version) -> dict[str, Any]:
+    from ml.models import registry
+
+    found = json.loads(registry.read_artifact(version.run_id, "evaluation.json").read_text(encoding="utf-8"))
+    return {
+        "name": version.name,
+        "version": version.version,
+        "alias": registry.CHAMPION if version.is_champion else None,
+        "run_id": version.run_id,
+        "metrics": found["metrics"],
+        "baselines": found["baselines"],
+        "decision": version.tags["decision_reason"],
+    }
+
+
+def _train(spec: ModelSpec, data: TrainingSet, identity: Mapping[str, str]) -> str:
+    """Fit, choose, measure, and log it all as one run; return the run's id."""
+    from ml.models import evaluate, fit, registry
+
+    candidates = fit.fit_candidates(spec, data)
+    chosen = fit.choose(spec, candidates, data)
+    scorer = candidates[chosen]
+    fidelity, importance = fit.add_reasons(spec, scorer, data)
+    found = evaluate.evaluate(spec, chosen, candidates, data)
+    with tempfile.TemporaryDirectory() as folder:
+        _write_files(Path(folder), spec, data, found, importance)
+        return registry.log_run(
+            registry.Record(
+                name=spec.name,
+                title=f"{spec.name} {identity['as_of'][:10]}",
+                tags=identity,
+                params=_params(spec, found.chosen),
+                metrics=found.flat() | {"reasons_r2": fidelity},
+                snapshots=_snapshot_ids(spec, data),
+                folder=Path(folder),
+                scorer=scorer,
+                example=data.test.features.head(5),
+            )
+        )
+
+
+def _write_files(
+    folder: Path, spec: ModelSpec, data: TrainingSet, found: Evaluation, importance: Mapping[str, float]
+) -> None:
+    """Write what a run keeps besides its model."""
+    from ml.models.card import model_card
+    from ml.models.figures import save_all
+
+    found.predictions.assign(chosen=found.predictions[found.chosen]).to_parquet(
+        folder / "test_predictions.parquet", index=False
+    )
+    sample = data.test.features.assign(score=found.predictions[found.chosen])
+    rows = min(len(sample), _REFERENCE_ROWS)
+    sample.sample(rows, random_state=settings().seed).to_parquet(folder / "reference.parquet", index=False)
+    found.deciles.to_csv(folder / "deciles.csv", index=False)
+    documents = {
+        "evaluation.json": {
+            "chosen": found.chosen,
+            "metrics": found.metrics,
+            "baselines": found.baselines,
+            "candidates": found.candidates,
+        },
+        "importance.json": dict(importance),
+        "spec.json": spec.model_dump(mode="json"),
+    }
+    for name, content in documents.items():
+        (folder / name).write_text(json.dumps(content, indent=2), encoding="utf-8")
+    (folder / "model_card.md").write_text(model_card(spec, data, found, importance), encoding="utf-8")
+    (folder / "figures").mkdir()
+    save_all(folder / "figures", spec.kind, found.curves(), found.deciles, importance)
+
+
+def _params(spec: ModelSpec, chosen: str) -> dict[str, Any]:
+    wanted = spec.candidates.wanted(spec.linear)
+    return {
+        "chosen": chosen,
+        "task": spec.task,
+        "target": spec.target,
+        "horizon_days": spec.horizon_days,
+        "active_window_days": spec.active_window_days,
+        "calibration": spec.calibration,
+        "threads": settings().threads,
+        **{f"{name}.{key}": value for name, params in wanted.items() for key, value in params.model_dump().items()},
+    }
+
+
+def _snapshot_ids(spec: ModelSpec, data: TrainingSet) -> list[dict[str, str]]:
+    parts = ["train"] * len(data.train) + ["calibration", "test"]
+    return [
+        {
+            "name": f"{spec.name} {snapshot.as_of.at.date()}",
+            "as_of": str(snapshot.as_of),
+            "digest": snapshot.digest(),
+            "part": part,
+            "rows": str(len(snapshot.label)),
+        }
+        for part, snapshot in zip(parts, data.snapshots, strict=True)
+    ]
+
+
+def code_hash() -> str:
+    """Return a hash of the code and libraries that decide what a training gives."""
+    from importlib.metadata import version
+
+    files = [*Path(__file__).parent.glob("*.py"), Path(__file__).parent.parent / "features" / "matrix.py"]
+    text = b"".join(path.read_bytes() for path in sorted(files))
+    libraries = " ".join(f"{name}={version(name)}" for name in _LIBRARIES)
+    return hashlib.sha256(text + libraries.encode()).hexdigest()[:16]
