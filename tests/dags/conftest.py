@@ -1,0 +1,89 @@
+"""The DAGs as Airflow reads them, and stages that only say what they were asked."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from ml.settings import PROJECT_DIR
+
+AS_OF = "2018-01-01T05:00:00+00:00"
+
+
+@pytest.fixture(scope="session")
+def dags() -> dict[str, Any]:
+    """Every DAG by id."""
+    from orchestration.inprocess import load_dags
+
+    return load_dags(str(PROJECT_DIR / "dags"))
+
+
+@pytest.fixture
+def fresh() -> Callable[[str], Any]:
+    """Read one DAG anew: a run in this process leaves its parameters on the object."""
+    from orchestration.inprocess import load_dags
+
+    def read(dag_id: str) -> Any:
+        return load_dags(str(next((PROJECT_DIR / "dags").glob(f"[0-9]*_{dag_id}.py"))))[dag_id]
+
+    return read
+
+
+@dataclass
+class Stages:
+    """Stand-ins of every function that a DAG calls; `calls` keeps what they were called with."""
+
+    calls: list[tuple[Any, ...]] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    drifted: bool = False
+
+    def modules(self) -> dict[str, dict[str, Any]]:
+        """Return the stand-ins by module and name."""
+        segment = {"name": "browsers", "size": 3, "entered": 3, "left": 0, "held_out": 1, "suppressed": 0}
+        drift = {"share": 0.4, "status": "ok", "report": "r"}
+        return {
+            "ml.sources.load": {"source_names": lambda: ["products", "orders"], "ingest_source": self._say("ingest")},
+            "ml.profiles.build": {"build_profiles": self._say("profiles")},
+            "ml.features.build": {"build_features": self._say("features")},
+            "ml.models.train": {"model_names": lambda: ["churn", "clv"], "train_model": self._say("train")},
+            "ml.models.registry": {"models_without_champion": lambda: self.missing},
+            "ml.monitoring.watch": {"watch_drift": lambda as_of: drift | {"drifted": self.drifted}},
+            "ml.scores.batch": {"score_model": self._say("score")},
+            "ml.segments.assign": {
+                "build_segments": lambda *asked: self._say("segments")(*asked) and [segment],
+                "sync_targets": lambda: [{"segment": s, "destination": "hubspot"} for s in ("browsers", "lapsed")],
+            },
+            "ml.measurement.kpis": {"measure_segments": self._say("measure")},
+        }
+
+    def _say(self, what: str) -> Any:
+        def called(*asked: Any) -> dict[str, Any]:
+            self.calls.append((what, *asked))
+            return {"name": str(asked[0]) if asked else what, "rows": 1}
+
+        return called
+
+
+@pytest.fixture
+def stages(monkeypatch: pytest.MonkeyPatch) -> Stages:
+    """Replace the stage functions and the push to a platform."""
+    from activation.operators.sync import SyncSegmentOperator
+
+    found = Stages()
+    for name, functions in found.modules().items():
+        module = ModuleType(name)
+        module.__dict__.update(functions)
+        monkeypatch.setitem(sys.modules, name, module)
+
+    def execute(self: Any, context: Any) -> dict[str, Any]:
+        found.calls.append(("sync", self.segment, self.destination, self.as_of, self.plan_only))
+        counts = {"adds": 3, "updates": 2, "removes": 1, "confirmed": 0 if self.plan_only else 6, "failed": 0}
+        return {"destination": self.destination, "segment": self.segment, **counts}
+
+    monkeypatch.setattr(SyncSegmentOperator, "execute", execute)
+    return found

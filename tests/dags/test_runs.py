@@ -1,0 +1,118 @@
+"""The DAGs run over `dag.test()`, with stages that only say what they were asked."""
+
+import pytest
+
+from tests.dags.conftest import AS_OF
+
+pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("airflow_db", "home")]
+
+
+def _run(fresh, dag_id, **conf):
+    from orchestration.inprocess import run_dag
+
+    return run_dag(fresh(dag_id), conf, lambda _: None)
+
+
+def _states(dag, **arguments):
+    return {ti.task_id: str(ti.state) for ti in dag.test(**arguments).get_task_instances()}
+
+
+def _events(asset):
+    """Return the `extra` of every event of an asset, oldest first."""
+    from airflow.models.asset import AssetEvent, AssetModel
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        found = session.query(AssetEvent).join(AssetModel, AssetModel.id == AssetEvent.asset_id)
+        return [event.extra for event in found.filter(AssetModel.name == asset).order_by(AssetEvent.id)]
+
+
+def test_sources_are_loaded_in_their_order_and_staging_is_announced_with_its_as_of(fresh, stages):
+    _run(fresh, "ingest_sources", as_of="2018-01-01")
+    assert stages.calls == [("ingest", "products"), ("ingest", "orders")]
+    assert _events("stg_orders")[-1] == {"as_of": AS_OF}
+
+
+def test_only_the_sources_asked_for_are_loaded(fresh, stages):
+    _run(fresh, "ingest_sources", as_of="2018-01-01", sources=["orders"])
+    assert stages.calls == [("ingest", "orders")]
+
+
+def test_each_model_is_trained_at_the_same_as_of(fresh, stages):
+    run = _run(fresh, "train_models", as_of="2018-01-01")
+    assert stages.calls == [("train", "churn", AS_OF), ("train", "clv", AS_OF)]
+    assert [result["name"] for result in run.results["train"]] == ["churn", "clv"]
+    assert _events("champions")[-1] == {"as_of": AS_OF}
+
+
+@pytest.mark.parametrize(("drifted", "missing", "asks"), [(False, [], 0), (True, [], 1), (False, ["clv"], 1)])
+def test_training_is_asked_for_on_drift_and_where_a_champion_is_missing(fresh, stages, drifted, missing, asks):
+    stages.drifted, stages.missing = drifted, missing
+    before = len(_events("retraining_wanted"))
+    _run(fresh, "watch_drift", as_of="2018-01-01")
+    assert len(_events("retraining_wanted")) - before == asks
+
+
+def test_scoring_is_skipped_while_no_model_has_a_champion(fresh, stages):
+    stages.missing = ["churn", "clv"]
+    before = len(_events("customer_scores"))
+    states = _states(fresh("score_customers"), run_conf={"as_of": "2018-01-01"})
+    assert (states["choose"], states["score"], states["publish"]) == ("skipped", "skipped", "skipped")
+    assert stages.calls == []
+    assert len(_events("customer_scores")) == before
+
+
+def test_a_model_without_a_champion_does_not_hold_up_the_others(fresh, stages):
+    stages.missing = ["churn"]
+    _run(fresh, "score_customers", as_of="2018-01-01")
+    assert stages.calls == [("score", "clv", AS_OF)]
+    assert _events("customer_scores")[-1] == {"as_of": AS_OF}
+
+
+def test_every_segment_is_pushed_and_the_sync_announced(fresh, stages):
+    before = len(_events("sync_runs"))
+    run = _run(fresh, "sync_segments", as_of="2018-01-01")
+    assert stages.calls == [("sync", name, "hubspot", AS_OF, False) for name in ("browsers", "lapsed")]
+    assert [result["confirmed"] for result in run.results["sync"]] == [6, 6]
+    assert len(_events("sync_runs")) == before + 1
+
+
+def test_a_dry_run_plans_and_announces_nothing(fresh, stages):
+    before = len(_events("sync_runs"))
+    _run(fresh, "sync_segments", as_of="2018-01-01", dry_run=True, approval=True, segments=["lapsed"])
+    assert stages.calls == [("sync", "lapsed", "hubspot", AS_OF, True)]
+    assert len(_events("sync_runs")) == before
+
+
+def test_with_approval_the_plan_is_made_first_and_a_person_stands_between(fresh, stages):
+    conf = {"as_of": "2018-01-01", "approval": True, "segments": ["lapsed"]}
+    states = _states(fresh("sync_segments"), run_conf=conf, mark_success_pattern="approve")
+    assert states["approve"] == "success"
+    assert stages.calls == [("sync", "lapsed", "hubspot", AS_OF, dry_run) for dry_run in (True, False)]
+
+
+def test_the_plan_that_a_person_sees_names_segment_platform_and_changes(fresh):
+    from jinja2 import Environment
+
+    class Instance:
+        def xcom_pull(self, task_ids):
+            counts = {"adds": 3, "updates": 2, "removes": 1}
+            return [{"segment": "lapsed", "destination": task_ids, **counts}]
+
+    body = Environment().from_string(fresh("sync_segments").get_task("approve").body).render(ti=Instance())
+    assert body.splitlines()[2] == "| lapsed | preview | 3 | 2 | 1 |"
+
+
+def test_the_last_two_stages_pass_the_as_of_on(fresh, stages):
+    _run(fresh, "build_segments", as_of="2018-01-01", segments=["browsers"])
+    _run(fresh, "measure_uplift", as_of="2018-01-01")
+    assert stages.calls == [("segments", AS_OF, ["browsers"]), ("measure", AS_OF)]
+
+
+def test_a_failure_names_the_dag_the_task_and_the_error(fresh, stages):
+    from orchestration.inprocess import DagFailed
+
+    words = r"DAG sync_segments failed\. Task choose: ConfigError: .*no segment 'lapse'; did you mean lapsed"
+    with pytest.raises(DagFailed, match=words):
+        _run(fresh, "sync_segments", as_of="2018-01-01", segments=["lapse"])
+    assert stages.calls == []
