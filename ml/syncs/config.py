@@ -27,6 +27,9 @@ class ScoreValue(_Frozen):
     column: Literal["score", "percentile"] = Field("score", description="Which number of the score.")
     scale: float = Field(1.0, description="Factor before rounding; 0.01 turns cents into the currency's unit.")
     decimals: int = Field(3, ge=0, le=6, description="Decimals kept; coarser means fewer updates.")
+    on_missing: Literal["error", "omit"] = Field(
+        "error", description="No scores at all at `as_of`: halt, or leave the property as it is on the platform."
+    )
 
 
 class SegmentsValue(_Frozen):

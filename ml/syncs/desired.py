@@ -48,8 +48,8 @@ def load_desired(warehouse: Warehouse, audience: Audience, as_of: AsOf) -> Desir
     _check_run(warehouse, audience, as_of)
     members = read_members(warehouse, audience, as_of)
     chosen, suppressed = gate(members)
-    keys = chosen["customer_key"]
-    properties = {p.name: _value(warehouse, audience, as_of, p, keys) for p in audience.settings.properties}
+    found = {p.name: _value(warehouse, audience, as_of, p, chosen["customer_key"]) for p in audience.settings.properties}
+    properties = {name: values for name, values in found.items() if values is not None}
     log.info("%s at %s: %s to send, held back: %s", audience, as_of, f"{len(chosen):,}", suppressed or "nobody")
     return Desired(with_fingerprints(chosen, properties), suppressed)
 
@@ -110,21 +110,24 @@ def with_fingerprints(contacts: pd.DataFrame, properties: Mapping[str, pd.Series
     )
 
 
-def _value(warehouse: Warehouse, audience: Audience, as_of: AsOf, wanted: Property, keys: pd.Series) -> pd.Series:
-    """Return the property's text for each customer; empty where there is no value, which empties it there."""
+def _value(
+    warehouse: Warehouse, audience: Audience, as_of: AsOf, wanted: Property, keys: pd.Series
+) -> pd.Series | None:
+    """Return the property's text for each customer, empty for no value; None when it is not to be sent."""
     if isinstance(wanted.value, SegmentsValue):
         where = {"as_of": as_of, "is_holdout": False, "segment": list(audience.siblings)}
         return segment_names(warehouse.read("segment_members", ["segment", "customer_key"], where), keys)
     value = wanted.value
     columns, where = ["customer_key", value.column], {"as_of": as_of, "model": value.score}
     scores = warehouse.read("customer_scores", columns, where)
-    if not len(scores):
-        raise NotEnoughData(
-            f"config/destinations.yaml: property {wanted.name} needs scores of {value.score} at {as_of}, and there "
-            "are none. Run score_customers for it, or take the property out"
-        )
-    numbers = pd.Series(scores[value.column].to_numpy(dtype=float), index=scores["customer_key"].astype("int64"))
-    return decimal_text(keys.map(numbers) * value.scale, value.decimals)
+    if len(scores):
+        numbers = pd.Series(scores[value.column].to_numpy(dtype=float), index=scores["customer_key"].astype("int64"))
+        return decimal_text(keys.map(numbers) * value.scale, value.decimals)
+    problem = f"property {wanted.name}: no scores of {value.score} at {as_of}"
+    if value.on_missing == "error":
+        raise NotEnoughData(f"{problem}. Run score_customers, or set on_missing: omit in config/destinations.yaml")
+    log.warning("%s; it is left as it is", problem)
+    return None
 
 
 def decimal_text(numbers: pd.Series, decimals: int) -> pd.Series:
@@ -136,11 +139,13 @@ def decimal_text(numbers: pd.Series, decimals: int) -> pd.Series:
 
 def segment_names(members: pd.DataFrame, keys: pd.Series) -> pd.Series:
     """Return each customer's segments in alphabetical order, joined by `;`; empty for none."""
-    columns = [
-        pc.if_else(pa.array(keys.isin(members.loc[members["segment"] == name, "customer_key"]).to_numpy()), name, None)
+    is_in = {
+        name: keys.isin(members.loc[members["segment"] == name, "customer_key"])
         for name in sorted(members["segment"].unique())
-    ]
-    if not columns:
+    }
+    # Not null_handling="skip": pyarrow 25 drops the rows in which every text is null.
+    texts = [pc.if_else(pa.array(mask.to_numpy()), f"{name};", "") for name, mask in is_in.items()]
+    if not texts:
         return pd.Series("", index=keys.index, dtype="str")
-    joined = pc.binary_join_element_wise(*columns, ";", null_handling="skip")
+    joined = pc.utf8_rtrim(pc.binary_join_element_wise(*texts, ""), characters=";")
     return pd.Series(joined.to_pandas(), index=keys.index, dtype="str")

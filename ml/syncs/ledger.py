@@ -120,7 +120,7 @@ class Ledger:
     def _attempted(self, operations: pd.Series, outcome: pd.Series | str) -> None:
         keys = operations.index
         rows = self._rows.loc[keys, ["last_error", "updated_at"]]
-        rows = rows.rename(columns={"last_error": "error", "updated_at": "at"})
+        rows = rows.rename(columns={"last_error": "error", "updated_at": "attempted_at"})
         rows = rows.assign(operation=operations, outcome=outcome, run_id=self._run_id, **self._place)
         if len(rows):
             self._warehouse.write("sync_records", rows.reset_index())

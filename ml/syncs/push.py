@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import pandas as pd  # noqa: TID253 - this module only exists for frames
 
-from ml.errors import RetriableError
+from ml.errors import AudienceflowError, FatalError, RetriableError
 from ml.syncs.platform import Contact, Platform
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 GIVE_UP_AFTER = 3
-"""Batches in a row that may stay unanswered before the platform counts as down."""
+"""Batches in a row of which nothing gets through before the push stops: the platform is down or refuses us all."""
 
 
 @dataclass
@@ -34,8 +34,8 @@ class Tally:
 class Push:
     """One audience's push to one list. Failed records are noted and the others go on.
 
-    Raises `FatalError` at once when the platform refuses us as such, and `RetriableError` when it stays
-    silent for `GIVE_UP_AFTER` batches in a row; the ledger then holds what was confirmed until there.
+    Raises `FatalError` at once when the platform refuses us as such, and `RetriableError` or `FatalError` when
+    nothing gets through for `GIVE_UP_AFTER` batches in a row; the ledger then holds what was confirmed until there.
     """
 
     def __init__(self, platform: Platform, ledger: Ledger, audience: Audience, list_id: str) -> None:
@@ -46,7 +46,7 @@ class Push:
         self._list_id = list_id
         self._names = [found.name for found in audience.settings.properties]
         self._held_elsewhere = ledger.held_elsewhere()
-        self._unanswered = 0
+        self._in_vain = 0
 
     def run(self, plan: Plan) -> None:
         """Remove first, then add and update: a contact that two customers share must end as a member."""
@@ -64,15 +64,17 @@ class Push:
             yield rows.iloc[start : start + size].set_index("customer_key")
 
     def _attempt(self, send: Callable[[pd.DataFrame], None], batch: pd.DataFrame) -> None:
+        before = self.tally.confirmed
+        reason: AudienceflowError = FatalError(f"{self._audience}: every record is refused; sync_records says why")
         try:
             send(batch)
-            self._unanswered = 0
         except RetriableError as error:
+            reason = error
             self._fail(batch, pd.Series(str(error), index=self._ledger.still_open(batch.index)))
-            self._unanswered += 1
-            if self._unanswered >= GIVE_UP_AFTER:
-                raise
         log.info("%s: %s confirmed, %s failed", self._audience, self.tally.confirmed, self.tally.failed)
+        self._in_vain = 0 if self.tally.confirmed > before else self._in_vain + 1
+        if self._in_vain >= GIVE_UP_AFTER:
+            raise reason
 
     # -- adding and updating ------------------------------------------------------------------------
 
@@ -87,11 +89,13 @@ class Push:
             self._join(taken)
 
     def _outcomes(self, batch: pd.DataFrame) -> pd.DataFrame:
-        keys, emails = batch.index.astype(str), batch["email"]
-        values = batch[self._names].to_dict("records")
-        contacts = [Contact(*found) for found in zip(keys, emails, cast("list[dict[str, str]]", values), strict=True)]
+        names = [name for name in self._names if name in batch]
+        rows = batch[["email", *names]].itertuples(name=None)
+        contacts = [Contact(str(key), email, dict(zip(names, values, strict=True))) for key, email, *values in rows]
         outcomes = pd.DataFrame(self._platform.upsert_contacts(contacts))
-        return outcomes.astype({"trace_id": "int64", "remote_id": "str", "terminal": "bool"}).set_index("trace_id")
+        outcomes = outcomes.rename(columns={"trace_id": "customer_key"})
+        types = {"customer_key": "int64", "remote_id": "str", "terminal": "bool"}
+        return outcomes.astype(types).set_index("customer_key")
 
     def _leave_behind(self, taken: pd.DataFrame) -> None:
         """Take the contacts off the list that a changed address left behind, before their ids are forgotten."""

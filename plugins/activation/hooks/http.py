@@ -80,10 +80,10 @@ class JsonClient:
         """Close the connections."""
         self._http.close()
 
-    def request(self, method: str, path: str, body: Any = None, *, repeatable: bool = True) -> Answer:
-        """Send one request; `repeatable=False` for a plain create, which a retry could make twice."""
+    def request(self, method: str, path: str, body: Any = None) -> Answer:
+        """Send one request, again if need be: use it only for what may be done twice."""
         retries = stamina.retry_context(
-            on=backoff if repeatable else _never,
+            on=backoff,
             attempts=ATTEMPTS,
             timeout=300.0,
             wait_initial=0.5,
@@ -159,10 +159,6 @@ def retry_after(header: str | None, now: Callable[[], float] = time.time) -> flo
         return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - now())
     except ValueError:
         return None
-
-
-def _never(_: Exception) -> bool:
-    return False
 
 
 def _said(response: httpx.Response) -> str:

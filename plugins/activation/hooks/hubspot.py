@@ -5,9 +5,9 @@ Sources: developers.hubspot.com, API reference of contacts, lists and properties
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -16,10 +16,18 @@ from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from activation.hooks.http import Account, Answer, JsonClient
+from activation.hooks.hubspot_messages import (
+    KINDS,
+    cut,
+    merge_by_email,
+    property_body,
+    read_outcomes,
+    refusal,
+    upsert_input,
+)
 from activation.hooks.limits import account_limiter
-from ml.errors import ConfigError, FatalError
+from ml.errors import ConfigError, FatalError, RetriableError
 from ml.settings import settings
-from ml.syncs.masking import mask
 from ml.syncs.platform import Contact, Membership, Outcome, PropertySpec
 
 if TYPE_CHECKING:
@@ -31,10 +39,6 @@ CONTACTS = "/crm/objects/2026-03/contacts"
 LISTS = "/crm/lists/2026-03"
 PROPERTIES = "/crm/properties/2026-03/contacts"
 CONTACT_TYPE = "0-1"
-GROUP = "contactinformation"
-KINDS = {"number": ("number", "number"), "text": ("string", "text")}
-TERMINAL = ("INVALID_EMAIL", "GDPR", "FORGOTTEN", "BLOCKED", "SUPPRESSED")
-NOTHING = "HubSpot answered without an error, but confirmed nothing for this record"
 EXAMPLE = '{"conn_type": "hubspot", "host": "https://api.hubapi.com", "password": "<private app token>"}'
 
 
@@ -111,14 +115,14 @@ class HubSpotHook(BaseHook):
         """
         if not properties:
             return []
-        results = self._good(self.client.request("GET", PROPERTIES)).get("results", [])
+        results = self._good(self.client.request("GET", PROPERTIES), "results")
         found = {known["name"]: known["type"] for known in results}
         _check_kinds(properties, found)
         missing = [wanted for wanted in properties if wanted.name not in found]
         for wanted in missing:
-            answer = self.client.request("POST", PROPERTIES, _property_body(wanted))
+            answer = self.client.request("POST", PROPERTIES, property_body(wanted))
             if answer.status != 409:  # somebody else created it in between
-                self._good(answer)
+                self._good(answer, "name")
         return [wanted.name for wanted in missing]
 
     def ensure_list(self, name: str) -> str:
@@ -129,8 +133,9 @@ class HubSpotHook(BaseHook):
         found = self._find_list(name)
         if found is None:
             body = {"name": name, "objectTypeId": CONTACT_TYPE, "processingType": "MANUAL"}
-            answer = self.client.request("POST", LISTS, body, repeatable=False)
-            found = self._find_list(name) if answer.status in (400, 409) else self._good(answer)["list"]
+            answer = self.client.request("POST", LISTS, body)
+            # Names are unique, so a create that was answered late or twice is a conflict, not a second list.
+            found = self._good(answer, "list") if answer.ok else self._find_list(name)
         if found is None:
             raise FatalError(f"HubSpot refused to create the list {name!r}: {answer.message}")
         if found["processingType"] != "MANUAL":
@@ -145,7 +150,7 @@ class HubSpotHook(BaseHook):
         answer = self.client.request("GET", path)
         if answer.status == 404:
             return None
-        found: dict[str, Any] = self._good(answer)["list"]
+        found: dict[str, Any] = self._good(answer, "list")
         return found
 
     # -- contacts -----------------------------------------------------------------------------------
@@ -156,19 +161,19 @@ class HubSpotHook(BaseHook):
         One address given twice becomes one contact (later properties win) and both get its outcome. A batch
         that HubSpot refuses whole is split in halves until the bad record is alone; the rest is written.
         """
-        merged = _merge(contacts)
+        merged = merge_by_email(contacts)
         outcomes: dict[str, Outcome] = {}
-        for batch in _batches(list(merged.values()), self.batch_rows, self._batch_bytes):
+        for batch in cut(list(merged.values()), self.batch_rows, self._batch_bytes):
             outcomes.update(self._upsert(batch))
         by_email = {email: outcomes[contact.trace_id] for email, contact in merged.items()}
-        return [_for_trace(by_email[contact.email.lower()], contact.trace_id) for contact in contacts]
+        return [replace(by_email[contact.email.lower()], trace_id=contact.trace_id) for contact in contacts]
 
     def _upsert(self, batch: list[Contact]) -> dict[str, Outcome]:
-        answer = self.client.request("POST", f"{CONTACTS}/batch/upsert", {"inputs": [_input(c) for c in batch]})
+        answer = self.client.request("POST", f"{CONTACTS}/batch/upsert", {"inputs": [upsert_input(c) for c in batch]})
         if answer.ok:
-            return _outcomes(answer, batch)
+            return read_outcomes(answer, batch)
         if len(batch) == 1:
-            return {batch[0].trace_id: _refusal(batch[0].trace_id, answer.body)}
+            return {batch[0].trace_id: refusal(batch[0].trace_id, answer.body)}
         middle = len(batch) // 2
         log.info("HubSpot refused %s contacts whole (%s): splitting", len(batch), answer.message)
         return {**self._upsert(batch[:middle]), **self._upsert(batch[middle:])}
@@ -185,7 +190,7 @@ class HubSpotHook(BaseHook):
         if answer.ok or (len(ids) == 1 and answer.status in (400, 404)):
             return
         if len(ids) == 1:
-            self._good(answer)
+            raise FatalError(f"HubSpot refused ({answer.status}) to empty a contact's properties: {answer.message}")
         middle = len(ids) // 2
         self._clear(ids[:middle], empty)
         self._clear(ids[middle:], empty)
@@ -199,9 +204,8 @@ class HubSpotHook(BaseHook):
         """
         path = f"{LISTS}/{list_id}/memberships/add-and-remove"
         answer = self.client.request("PUT", path, {"recordIdsToAdd": list(add), "recordIdsToRemove": list(remove)})
-        body = self._good(answer)
         added, removed, missing = (
-            frozenset(map(str, body.get(name, ())))
+            frozenset(map(str, self._good(answer, name)))
             for name in ("recordsIdsAdded", "recordIdsRemoved", "recordIdsMissing")
         )
         silent = [record for record in (*add, *remove) if record not in added | removed | missing]
@@ -211,17 +215,20 @@ class HubSpotHook(BaseHook):
     def _on_list(self, list_id: str, record_ids: Sequence[str]) -> frozenset[str]:
         inputs = [{"objectTypeId": CONTACT_TYPE, "recordId": record} for record in record_ids]
         path = f"{LISTS}/records/memberships/batch/read"
-        results = self._good(self.client.request("POST", path, {"inputs": inputs})).get("results", [])
+        results = self._good(self.client.request("POST", path, {"inputs": inputs}), "results")
         return frozenset(
-            str(found["recordId"])
+            str(found.get("recordId"))
             for found in results
-            if any(str(on["listId"]) == list_id for on in found["recordListMemberships"])
+            if any(str(on.get("listId")) == list_id for on in found.get("recordListMemberships", ()))
         )
 
-    def _good(self, answer: Answer) -> dict[str, Any]:
+    def _good(self, answer: Answer, expected: str) -> Any:
+        """Return what stands under `expected`. Raises `FatalError` on a refusal, `RetriableError` on nonsense."""
         if not answer.ok:
             raise FatalError(f"HubSpot refused ({answer.status}): {answer.message}")
-        return answer.body
+        if expected not in answer.body:
+            raise RetriableError(f"HubSpot's answer ({answer.status}) lacks {expected!r}; it has {sorted(answer.body)}")
+        return answer.body[expected]
 
 
 def _base_url(connection: Any) -> str:
@@ -238,76 +245,3 @@ def _check_kinds(properties: Sequence[PropertySpec], found: Mapping[str, str]) -
                 f"config/destinations.yaml: property {wanted.name} is {wanted.kind}, but in HubSpot it is "
                 f"{found[wanted.name]}: choose another name"
             )
-
-
-def _property_body(wanted: PropertySpec) -> dict[str, str]:
-    kind, field = KINDS[wanted.kind]
-    return {
-        "name": wanted.name,
-        "label": wanted.label,
-        "description": wanted.description,
-        "type": kind,
-        "fieldType": field,
-        "groupName": GROUP,
-    }
-
-
-def _merge(contacts: Sequence[Contact]) -> dict[str, Contact]:
-    """Return one contact per address, in order of first appearance."""
-    merged: dict[str, Contact] = {}
-    for contact in contacts:
-        email = contact.email.lower()
-        earlier = merged.get(email)
-        properties = {**(earlier.properties if earlier else {}), **contact.properties}
-        merged[email] = Contact(earlier.trace_id if earlier else contact.trace_id, email, properties)
-    return merged
-
-
-def _batches(contacts: list[Contact], rows: int, size: int) -> Iterator[list[Contact]]:
-    """Cut contacts into batches capped by rows and by bytes of JSON; one too large goes alone."""
-    batch: list[Contact] = []
-    used = 0
-    for contact in contacts:
-        weight = len(json.dumps(_input(contact))) + 1
-        if batch and (len(batch) == rows or used + weight > size):
-            yield batch
-            batch, used = [], 0
-        batch.append(contact)
-        used += weight
-    if batch:
-        yield batch
-
-
-def _input(contact: Contact) -> dict[str, Any]:
-    return {
-        "idProperty": "email",
-        "id": contact.email,
-        "objectWriteTraceId": contact.trace_id,
-        "properties": {"email": contact.email, **contact.properties},
-    }
-
-
-def _outcomes(answer: Answer, batch: list[Contact]) -> dict[str, Outcome]:
-    """Match results and errors to the contacts by trace id, else by address; the rest was not confirmed."""
-    by_email = {contact.email: contact.trace_id for contact in batch}
-    found = {contact.trace_id: Outcome(contact.trace_id, error=NOTHING) for contact in batch}
-    for error in answer.body.get("errors", ()):
-        context = error.get("context", {})
-        named = context.get("objectWriteTraceId") or [by_email.get(e.lower()) for e in context.get("id", ())]
-        found.update({trace: _refusal(trace, error) for trace in named if trace in found})
-    for result in answer.body.get("results", ()):
-        email = str(result.get("properties", {}).get("email", "")).lower()
-        trace = result.get("objectWriteTraceId") or by_email.get(email)
-        if trace in found and result.get("id"):
-            found[trace] = Outcome(trace, remote_id=str(result["id"]))
-    return found
-
-
-def _refusal(trace_id: str, error: dict[str, Any]) -> Outcome:
-    text = mask(f"{error.get('category', 'refused')}: {error.get('message', 'no message')}")
-    said = json.dumps(error).upper()
-    return Outcome(trace_id, error=text[:500], terminal=any(word in said for word in TERMINAL))
-
-
-def _for_trace(outcome: Outcome, trace_id: str) -> Outcome:
-    return Outcome(trace_id, outcome.remote_id, outcome.error, outcome.terminal)
