@@ -27,14 +27,19 @@ _BOUNDS = {"above": "above", "at_least": "at least", "below": "below", "at_most"
 
 
 def sentence(condition: Form, events: Events) -> str:
-    """Return a condition as a sentence part: `3 orders or more in the last 182 days`."""
+    """Return a rule in words: `at least 3 orders in the last 182 days`."""
+    told = _told(condition, events)
+    return told[1:-1] if isinstance(condition, AllOf | AnyOf) and told.startswith("(") else told
+
+
+def _told(condition: Form, events: Events) -> str:
     match condition:
         case AllOf(all=parts):
-            return _joined([sentence(part, events) for part in parts], " and ")
+            return _joined([_told(part, events) for part in parts], " and ")
         case AnyOf(any=parts):
-            return _joined([sentence(part, events) for part in parts], " or ")
+            return _joined([_told(part, events) for part in parts], " or ")
         case NotOf(not_=part):
-            return f"not {sentence(part, events)}"
+            return f"not {_told(part, events)}"
     return _leaf(condition, events)
 
 
@@ -47,7 +52,7 @@ def _leaf(condition: Form, events: Events) -> str:
         case EventCondition():
             return _event(condition, events)
         case SequenceCondition():
-            return f"{steps(condition, events)} {when(condition)}"
+            return f"{steps(condition, events)}, {when(condition)}"
         case SegmentCondition(segment=name):
             return f"in {name}"
         case ConsentCondition(consent=asked):
@@ -108,7 +113,7 @@ def _joined(parts: list[str], word: str) -> str:
 
 
 def _portion(word: str, portion: Portion) -> str:
-    return f"among the {word} {portion.count}" if portion.share is None else f"in the {word} {portion.share:.4g} share"
+    return f"among the {word} {portion.count}" if portion.share is None else f"in the {word} {portion.share * 100:.4g}%"
 
 
 def _portions(condition: FeatureCondition | ScoreCondition) -> list[str]:

@@ -1,43 +1,15 @@
 """Building segments: entries, exits, reasons and holdouts; twice is once; one that fails stops no other."""
 
-import shutil
-
 import pytest
 
 from ml.errors import ConfigError, FatalError
 from ml.segments.assign import build_segments, segment_names, sync_targets
-from ml.settings import PROJECT_DIR, settings
 from ml.times import DAY, AsOf
 from tests.ml.segments.worlds import AS_OF, World
 
 NEXT = AS_OF.plus(1)
-ABANDONED = """\
-name: {name}
-description: Words.
-goal: Words.
-owner: Words.
-action: Words.
-consent: {{purpose: marketing, channel: email}}
-who: {who}
-{more}
-"""
 CARTS = "{sequence: [{event: add_to_cart}], then_not: purchase within 48h, last: 14d}"
 TABLES = ("segment_members", "segment_changes", "segment_runs", "holdout_assignments")
-
-
-@pytest.fixture
-def define(home, monkeypatch):
-    """Write definitions into a config folder of the test's own."""
-    shutil.copytree(PROJECT_DIR / "config", home / "config", ignore=shutil.ignore_patterns("segments"))
-    (home / "config" / "segments").mkdir()
-    monkeypatch.setenv("AUDIENCEFLOW_CONFIG_DIR", str(home / "config"))
-    settings.cache_clear()
-
-    def write(name: str, who: str, more: str = "") -> None:
-        path = home / "config" / "segments" / f"{name}.yaml"
-        path.write_text(ABANDONED.format(name=name, who=who, more=more))
-
-    return write
 
 
 def world(as_of: AsOf = AS_OF, *carts: int, customers: int = 6) -> World:

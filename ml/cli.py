@@ -1,0 +1,56 @@
+"""The command line: `audienceflow`. Groups are thin; what they call is imported when it is needed.
+
+Exit codes: 0 all is well, 1 a file that a person edits is wrong, 2 the command itself is wrong, 3 the data or the
+warehouse stands in the way, 4 the same command may succeed later.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from typer.core import TyperGroup
+
+from ml.errors import AudienceflowError, ConfigError, RetriableError
+from ml.segments.commands import app as segments
+
+
+class _Group(TyperGroup):
+    """Turns the project's errors into a message and an exit code; anything else is a defect and shows itself."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except AudienceflowError as error:
+            Console(stderr=True).print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+            raise typer.Exit(_exit_code(error)) from error
+
+
+def _exit_code(error: AudienceflowError) -> int:
+    if isinstance(error, ConfigError):
+        return 1
+    return 4 if isinstance(error, RetriableError) else 3
+
+
+app = typer.Typer(name="audienceflow", cls=_Group, no_args_is_help=True, pretty_exceptions_enable=False)
+app.add_typer(segments, name="segments")
+
+
+@app.callback()
+def audienceflow() -> None:
+    """Predictive customer segmentation, from raw customer data to hybrid segments in the CRM."""
+
+
+@app.command()
+def docs(
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 when a page is out of date.")] = False,
+) -> None:
+    """Bring the generated pages of docs/ up to date."""
+    from ml.pages import write_pages
+
+    stale = write_pages(check=check)
+    typer.echo("\n".join(f"docs/{name} {'is out of date' if check else 'written'}" for name in stale) or "up to date")
+    if check and stale:
+        raise typer.Exit(1)

@@ -1,0 +1,170 @@
+"""`audienceflow segments`: check, read and try out definitions. Nothing here changes what is stored."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from ml.segments.catalogue import Catalogue
+
+app = typer.Typer(no_args_is_help=True, help="Check, read and try out segments.")
+
+Name = Annotated[str, typer.Argument(help="Segment: the file's name in config/segments without .yaml.")]
+AsOf = Annotated[str, typer.Option(help="Point in time (2018-01-01); default: the latest with features.")]
+Moment = Annotated[str, typer.Option(help="Point in time that the SQL is written for (2018-01-01); default: now.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+
+
+@app.command("list")
+def list_segments(as_json: AsJson = False) -> None:
+    """List the segments with their rule in words."""
+    from ml.segments.vocabulary import load_vocabulary
+    from ml.segments.words import sentence
+
+    known = load_vocabulary()
+    found = [
+        {
+            "name": one.name,
+            "rule": sentence(one.rule, known.events),
+            "goal": one.goal,
+            "owner": one.owner,
+            "holdout": one.holdout,
+            "refresh": one.refresh,
+            "destinations": list(one.destinations),
+        }
+        for one in _catalogue().segments.values()
+    ]
+    if as_json:
+        _print_json(found)
+        return
+    _print_table(["segment", "who", "holdout", "goes to"], [_listed(one) for one in found])
+
+
+@app.command()
+def lint(
+    names: Annotated[list[str] | None, typer.Argument(help="Segments to check; default: all.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check every definition: keys, values, and that what it names exists. Exit 1 when one is wrong."""
+    from ml.errors import ConfigError
+
+    catalogue = _checked()
+    if isinstance(catalogue, ConfigError):
+        problems, good = {"": str(catalogue)}, list[str]()
+    else:
+        asked = set(names or {**catalogue.segments, **catalogue.problems})
+        for name in asked - {*catalogue.problems}:
+            _ = catalogue[name]
+        problems = {name: text for name, text in catalogue.problems.items() if name in asked}
+        good = [name for name in catalogue.segments if name in asked]
+    if as_json:
+        _print_json({"good": good, "problems": problems})
+    else:
+        for text in problems.values():
+            Console(stderr=True).print(text, style="red", markup=False, highlight=False, soft_wrap=True)
+        typer.echo(f"{len(good)} right, {len(problems)} wrong")
+    if problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def show(name: Name, as_of: Moment = "", as_json: AsJson = False) -> None:
+    """Show a definition: what it is for, who is in it in plain words, and its SQL."""
+    from rich.syntax import Syntax
+
+    from ml.segments.inspect import describe
+    from ml.segments.vocabulary import load_vocabulary
+    from ml.settings import settings
+    from ml.times import parse_as_of
+
+    moment = parse_as_of(as_of or settings().as_of or datetime.now(UTC))
+    said = describe(_catalogue()[name], moment, load_vocabulary())
+    if as_json:
+        _print_json(said)
+        return
+    console = Console()
+    console.print(f"[bold]{name}[/bold]: {said['description']}", highlight=False)
+    for key in ("rule", "goal", "owner", "action", "refresh", "holdout", "consent", "destinations"):
+        console.print(f"  {key:<13}{_plain(said.get(key))}", markup=False, highlight=False)
+    console.print(Syntax(said["sql"], "sql", word_wrap=True, background_color="default"))
+
+
+@app.command()
+def preview(
+    name: Name,
+    as_of: AsOf = "",
+    sample: Annotated[int, typer.Option(min=0, help="Members to show.")] = 5,
+    as_json: AsJson = False,
+) -> None:
+    """Evaluate a definition and show its size and some members with their reasons. Nothing is stored."""
+    from ml.segments.inspect import preview as look
+
+    found = look(name, as_of or None, sample)
+    if as_json:
+        _print_json(found)
+        return
+    typer.echo(f"{name} at {found['as_of']}: {found['size']:,} customers, {found['share']:.1%} of everybody known then")
+    _print_table(["customer", "reason"], [[str(row["customer_key"]), row["reason"]] for row in found["sample"]])
+
+
+@app.command()
+def explain(
+    name: Name,
+    customer: Annotated[int, typer.Option(help="customer_key.")],
+    as_of: AsOf = "",
+    as_json: AsJson = False,
+) -> None:
+    """Say whether a customer is in a segment: each condition with its value and verdict."""
+    from ml.segments.inspect import explain as look
+
+    found = look(name, customer, as_of or None)
+    if as_json:
+        _print_json(found)
+        return
+    verdict = "is in" if found["is_member"] else "is not in"
+    typer.echo(f"Customer {customer} {verdict} {name} at {found['as_of']}. The rule: {found['rule']}.")
+    rows = [["yes" if fact["holds"] else "no", fact["asked"], fact["known"]] for fact in found["conditions"]]
+    _print_table(["holds", "condition", "what is known"], rows)
+
+
+def _catalogue() -> Catalogue:
+    from ml.segments.catalogue import load_catalogue
+
+    return load_catalogue()
+
+
+def _checked() -> Any:
+    """Return the catalogue, or the error that nothing in it can be used."""
+    from ml.errors import ConfigError
+
+    try:
+        return _catalogue()
+    except ConfigError as error:
+        return error
+
+
+def _listed(one: dict[str, Any]) -> list[str]:
+    return [one["name"], one["rule"], f"{one['holdout']:.0%}", ", ".join(one["destinations"])]
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {inner}" for key, inner in value.items())
+    return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2, default=str))
+
+
+def _print_table(columns: list[str], rows: list[list[str]]) -> None:
+    table = Table(*columns, show_lines=False)
+    for row in rows:
+        table.add_row(*(cell.replace("[", r"\[") for cell in row))
+    Console().print(table)

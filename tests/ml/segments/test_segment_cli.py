@@ -1,0 +1,109 @@
+"""The commands for authors: what they print, and the exit codes that a script may rely on."""
+
+import json
+import re
+
+import pytest
+from typer.testing import CliRunner
+
+from ml.cli import app
+from ml.segments.catalogue import load_catalogue
+from ml.segments.reference import page
+from ml.settings import PROJECT_DIR
+from ml.warehouse import Warehouse
+from tests.ml.segments.test_segment_assign import CARTS, world
+from tests.ml.segments.worlds import AS_OF
+
+GUIDE = PROJECT_DIR / "docs" / "segments.md"
+
+
+def run(*words: str, code: int = 0) -> str:
+    found = CliRunner().invoke(app, [*words], env={"COLUMNS": "200"})
+    assert found.exit_code == code, found.output
+    return found.output
+
+
+@pytest.fixture
+def carts(define):
+    """Two segments over the default warehouse: customers 1 and 2 left a cart."""
+    define("abandoners", CARTS)
+    define("near", "{not: {feature: recency_days, above: 20}}")
+    world(AS_OF, 1, 2, 2).write(Warehouse())
+
+
+def test_list_tells_the_rule_in_words(define):
+    define("abandoners", CARTS, "holdout: 0.1")
+    assert "a cart, without a web purchase within 48 hours, in the last 14 days" in run("segments", "list")
+    (one,) = json.loads(run("segments", "list", "--json"))
+    assert (one["name"], one["holdout"]) == ("abandoners", 0.1)
+
+
+def test_lint_passes_and_fails_by_exit_code(define):
+    define("abandoners", CARTS)
+    assert "1 right, 0 wrong" in run("segments", "lint")
+    define("wrong", "{event: purchses, last: 3d}")
+    assert "wrong.yaml:7: who.event" in run("segments", "lint", code=1)
+    assert "1 right, 0 wrong" in run("segments", "lint", "abandoners"), "only those that are asked for"
+    assert set(json.loads(run("segments", "lint", "--json", code=1))["problems"]) == {"wrong"}
+    run("segments", "lint", "nobody", code=1)
+
+
+def test_lint_says_what_is_wrong_when_everything_is(define):
+    define("wrong", "{event: purchses, last: 3d}")
+    assert "did you mean purchase?" in run("segments", "lint", code=1)
+
+
+def test_show_gives_the_sentence_and_sql_that_can_be_read(define):
+    define("abandoners", CARTS)
+    shown = run("segments", "show", "abandoners", "--as-of", "2018-01-01")
+    assert "a cart, without a web purchase within 48 hours" in shown
+    assert "WITH everybody AS" in shown
+    assert "did you mean abandoners" in run("segments", "show", "abandoner", code=1)
+
+
+def test_preview_counts_and_stores_nothing(carts):
+    found = json.loads(run("segments", "preview", "abandoners", "--json"))
+    assert (found["size"], found["as_of"]) == (2, str(AS_OF))
+    assert found["share"] == pytest.approx(2 / 6)
+    assert found["sample"][1]["reason"].startswith("2 carts in the last 14 days")
+    assert Warehouse().count("segment_members") == 0
+    assert "33.3% of everybody" in run("segments", "preview", "abandoners", "--sample", "0")
+
+
+def test_explain_tells_each_condition_with_its_verdict(carts):
+    found = json.loads(run("segments", "explain", "near", "--customer", "3", "--json"))
+    assert not found["is_member"]
+    assert found["conditions"] == [{"asked": "recency days above 20", "known": "recency days 30", "holds": True}]
+    assert "Customer 1 is in abandoners" in run("segments", "explain", "abandoners", "--customer", "1")
+    assert "not known" in run("segments", "explain", "near", "--customer", "77", code=3)
+
+
+def test_an_empty_warehouse_is_no_defect(define):
+    define("abandoners", CARTS)
+    assert "run build_features first" in run("segments", "preview", "abandoners", code=3)
+
+
+def test_the_generated_pages_are_current():
+    assert "up to date" in run("docs", "--check")
+
+
+def test_the_reference_is_remade_between_its_marks_only():
+    text = GUIDE.read_text()
+    assert page(text) == text, "run `audienceflow docs`"
+    spoilt = text.replace("| `above` |", "| `beyond` |")
+    assert spoilt != text
+    assert page(spoilt) == text
+
+
+def test_the_definitions_in_the_guide_are_right(tmp_path):
+    words = "description: x\ngoal: x\nowner: x\naction: x\nconsent: {purpose: marketing, channel: email}\n"
+    for index, block in enumerate(re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(), re.DOTALL)):
+        name = found[1] if (found := re.search(r"^name: (\w+)", block, re.MULTILINE)) else f"example_{index}"
+        whole = block if found else f"name: {name}\n{words}{block}"
+        (tmp_path / f"{name}.yaml").write_text(whole)
+    shipped = PROJECT_DIR / "config" / "segments"
+    for path in shipped.glob("*.yaml"):
+        (tmp_path / path.name).write_text(path.read_text())
+    loaded = load_catalogue(tmp_path)
+    assert loaded.problems == {}
+    assert "coffee_lovers" in loaded.segments
