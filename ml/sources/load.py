@@ -127,7 +127,7 @@ class _Load:
             rows, delivery = database.open_query(
                 self.door.connection, self.name, self.source, self.history.cursor_value
             )
-            if self.history.is_done(delivery):
+            if self.history.is_done(delivery) or self._is_at_cursor(delivery):
                 return None
         elif delivery.bytes == 0:
             self._empty(delivery)
@@ -140,6 +140,11 @@ class _Load:
         self.warnings += check_columns(delivery.path or f"Source {self.name}", rows.columns, self.source)
         self.door.take(number, str(delivery.path or f"the query of {self.name}"))
         return delivery
+
+    def _is_at_cursor(self, delivery: Delivery) -> bool:
+        """Return whether only rows of the cursor's last value came again; they wait for a later one."""
+        end = self.history.cursor_value
+        return self.source.cursor is not None and end is not None and delivery.cursor_value == end
 
     def _open(self, delivery: Delivery) -> Rows:
         if delivery.path is None:
@@ -167,9 +172,17 @@ class _Load:
             column: self.warehouse.read_arrow(reference.table, [reference.column or column])
             for column, reference in self.source.references.items()
         }
-        self.door.settle({column: _known(found) for column, found in known.items()})
+        self.door.settle({column: _known(found) for column, found in known.items()}, self._taken())
         tallies = self.door.tallies()
         return [(delivery, tallies.get(number, Tally())) for number, delivery in enumerate(taken)]
+
+    def _taken(self) -> pa.Table | None:
+        """The keys of other sources in the same table, unless the source is part of the key."""
+        others = [n for n, s in load_sources().items() if s.table == self.source.table and n != self.name]
+        key = table(self.source.table).key
+        if not others or "source_name" in key:
+            return None
+        return _known(self.warehouse.read_arrow(self.source.table, list(key), where={"source_name": others}))
 
     def _guard(self, tallies: list[tuple[Delivery, Tally]]) -> None:
         for delivery, tally in tallies:

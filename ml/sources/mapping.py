@@ -29,6 +29,8 @@ _GIVEN_KINDS = {
     "TIMESTAMP WITH TIME ZONE": "zoned",
     "DATE": "time",
     "BOOLEAN": "bool",
+    "FLOAT": "float",
+    "DOUBLE": "float",
     **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"), "whole"),
 }
 
@@ -40,6 +42,12 @@ class Origin:
     given: Markup
     raw: Markup
     lookup: Markup | None = None
+    is_expression: bool = False
+
+    @property
+    def raised(self) -> Markup:
+        """The name of the flag that says whether an expression failed on the row."""
+        return fragment(f"_raised{self.given}")
 
 
 NOWHERE = Origin(NOTHING, NOTHING)
@@ -91,7 +99,9 @@ def origin_of(name: str, mapping: ColumnMapping) -> Origin:
         return Origin(given, quoted(mapping.lookup.by), identifier(f"lookup_{name}"))
     if mapping.source is not None:
         return Origin(given, quoted(mapping.source))
-    return Origin(given, fragment(f"({mapping.expression})") if mapping.expression else NOTHING)
+    if mapping.expression is not None:
+        return Origin(given, fragment(f"({mapping.expression})"), is_expression=True)
+    return Origin(given, NOTHING)
 
 
 def used_columns(source: Source) -> set[str]:

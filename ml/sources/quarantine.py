@@ -22,6 +22,7 @@ _WORDS = {
     "reference": "{column} is not in {reference}; load that source first, the file is then read again by itself",
     "same": "{column} differs between the rows of one {group}",
     "repeated": "another row has the same {column}; the latest one was kept",
+    "taken": "another source has loaded the same {column}; give one of them a prefix",
     "csv": "the line cannot be split into the columns of the header (a stray quote, separator or byte)",
     "json": "the line is not a JSON object",
 }

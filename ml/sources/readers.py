@@ -77,6 +77,8 @@ def readable(place: object) -> Iterator[None]:
 
     try:
         yield
+    except duckdb.OutOfMemoryException:
+        raise
     except duckdb.Error as error:
         reason = re.split(r"\n|Possible Solution", str(error))[0].strip()
         raise SourceError(

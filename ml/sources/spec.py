@@ -5,9 +5,10 @@ Every key is checked before anything is read: table, columns, references, expres
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from zoneinfo import available_timezones
 
 import sqlglot
@@ -164,6 +165,8 @@ class Source(_Frozen):
             raise ValueError("give either files, or url and query")
         if self.cursor and (self.query is None or ":cursor" not in self.query):
             raise ValueError("a cursor needs a query with :cursor in it, such as WHERE updated_at >= :cursor")
+        if self.cursor and self.group:
+            raise ValueError("a group needs all its rows: read them without a cursor, or group in the query")
         return self
 
     @field_validator("leave_out")
@@ -191,7 +194,15 @@ class Source(_Frozen):
 class SourcesFile(_Frozen):
     """The whole of `config/sources.yaml`."""
 
-    sources: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Source]
+    sources: dict[str, Source]
+
+    @field_validator("sources")
+    @classmethod
+    def _plain_names(cls, value: dict[str, Source]) -> dict[str, Source]:
+        wrong = [name for name in value if not re.fullmatch(r"[a-z][a-z0-9_]*", name)]
+        if wrong:
+            raise ValueError(f"{wrong}: a source's name is lower case letters, digits and _")
+        return value
 
 
 def moment(value: float | datetime | date | str) -> datetime:

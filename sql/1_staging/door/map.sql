@@ -5,8 +5,11 @@ WITH given AS (
         _broken
         {% for column in columns if column.kind != "constant" %}
         , {{ door.given(column) }} AS {{ column.given }}
+        {% if column.origin.is_expression %}
+        , {{ door.raises(column.origin) }} AS {{ column.origin.raised }}
+        {% endif %}
         {% endfor %}
-        , CASE {% for rule in left_out %}WHEN _broken IS NULL AND ({{ rule.condition }}) THEN {{ rule.name }} {% endfor %}WHEN FALSE THEN '' END AS _left_out
+        , CASE {% for rule in left_out %}WHEN _broken IS NULL AND TRY({{ rule.condition }}) THEN {{ rule.name }} {% endfor %}WHEN FALSE THEN '' END AS _left_out
     FROM raw
 ),
 typed AS (
