@@ -1,8 +1,8 @@
 import pytest
 from fakes import FakePlatform
-from syncworld import AS_OF, configure, fill, people
+from memory import MemoryWarehouse
+from syncworld import AS_OF, fill, people, use, write_config
 
-from ml.segments.catalogue import cached_catalogue
 from ml.syncs.run import Sync
 
 
@@ -11,13 +11,25 @@ def platform():
     return FakePlatform()
 
 
+@pytest.fixture(scope="session")
+def config_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("syncs") / "config"
+    write_config(folder)
+    return folder
+
+
 @pytest.fixture
-def world(duck, home, monkeypatch):
-    """A warehouse whose segment `loyal` has 30 ordinary members."""
-    configure(home, monkeypatch)
-    cached_catalogue.cache_clear()
-    fill(duck, people(30))
-    return duck
+def config(config_folder, home, monkeypatch):
+    """The settings point at two segments, `loyal` and `browsing`, and one destination."""
+    use(config_folder, monkeypatch)
+
+
+@pytest.fixture
+def world(config):
+    """A warehouse in memory whose segment `loyal` has 30 ordinary members."""
+    memory = MemoryWarehouse()
+    fill(memory, people(30))
+    return memory
 
 
 @pytest.fixture

@@ -27,9 +27,8 @@ PROPERTIES = [
 ]
 
 
-def configure(home, monkeypatch, guard=None, **destination):
-    """Write a configuration of two segments, `loyal` and `browsing`, and one destination, and point the settings at it."""
-    config = home / "config"
+def write_config(config, guard=None, **destination):
+    """Write a configuration of two segments, `loyal` and `browsing`, and one destination."""
     shutil.copytree(PROJECT_DIR / "config", config, ignore=shutil.ignore_patterns("segments", "destinations.yaml"))
     (config / "segments").mkdir()
     for name in ("loyal", "browsing"):
@@ -44,6 +43,10 @@ def configure(home, monkeypatch, guard=None, **destination):
         **destination,
     }
     (config / "destinations.yaml").write_text(yaml.safe_dump({"destinations": {"hubspot": spec}}))
+
+
+def use(config, monkeypatch):
+    """Point the settings of this process at a configuration."""
     monkeypatch.setenv("AUDIENCEFLOW_CONFIG_DIR", str(config))
     settings.cache_clear()
 
@@ -79,4 +82,4 @@ def _write(warehouse, name, rows, part=None):
 
 def people(count, first=1, **values):
     """`count` ordinary customers."""
-    return {key: values for key in range(first, first + count)}
+    return dict.fromkeys(range(first, first + count), values)

@@ -2,10 +2,9 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from syncworld import AS_OF, configure, fill
+from syncworld import AS_OF, fill, use, write_config
 
 from ml.errors import FatalError, GuardTripped, NotEnoughData
-from ml.segments.catalogue import cached_catalogue
 from ml.syncs.audience import audience
 from ml.syncs.desired import decimal_text, gate, load_desired, segment_names
 
@@ -81,15 +80,11 @@ def test_segment_names_are_sorted_and_joined():
     assert segment_names(members[:0], pd.Series([1])).tolist() == [""]
 
 
-def test_the_warehouse_gives_contacts_with_properties_and_holdouts_do_not_name_their_segment(
-    warehouse, home, monkeypatch
-):
-    configure(home, monkeypatch)
-    cached_catalogue.cache_clear()
-    fill(warehouse, {1: {}, 2: {"churn": None}, 3: {"granted": None}, 4: {"holdout": True}})
-    fill(warehouse, {1: {"holdout": True}, 2: {}, 3: {"granted": None}, 4: {}}, segment="browsing")
-    fill(warehouse, {1: {}, 2: {"churn": None}, 3: {"granted": None}, 4: {"holdout": True}})
-    found = load_desired(warehouse, audience("loyal", "hubspot"), AS_OF)
+def test_the_warehouse_gives_contacts_with_properties_and_holdouts_do_not_name_their_segment(duck, config):
+    fill(duck, {1: {}, 2: {"churn": None}, 3: {"granted": None}, 4: {"holdout": True}})
+    fill(duck, {1: {"holdout": True}, 2: {}, 3: {"granted": None}, 4: {}}, segment="browsing")
+    fill(duck, {1: {}, 2: {"churn": None}, 3: {"granted": None}, 4: {"holdout": True}})
+    found = load_desired(duck, audience("loyal", "hubspot"), AS_OF)
     rows = found.contacts[["customer_key", "email", "af_churn", "af_segments"]].to_numpy().tolist()
     assert rows == [[1, "c1@example.com", "0.25", "loyal"], [2, "c2@example.com", "", "browsing;loyal"]]
     assert found.suppressed == {"holdout": 1, "no_consent": 1}
@@ -102,7 +97,7 @@ def test_a_segment_that_was_not_built_or_was_halted_is_not_sent(world):
     world.write(
         "segment_runs", runs.assign(status="halted", status_reason="too large"), {"segment": "loyal", "as_of": AS_OF}
     )
-    with pytest.raises(GuardTripped, match="halted at .*: too large"):
+    with pytest.raises(GuardTripped, match=r"halted at .*: too large"):
         load_desired(world, audience("loyal", "hubspot"), AS_OF)
 
 
@@ -110,8 +105,7 @@ def test_a_property_without_any_score_halts_or_is_left_alone_as_configured(world
     world.delete("customer_scores")
     with pytest.raises(NotEnoughData, match=r"property af_churn: no scores of churn_28d .*score_customers"):
         load_desired(world, audience("loyal", "hubspot"), AS_OF)
-    text = (home / "config" / "destinations.yaml").read_text()
-    (home / "config" / "destinations.yaml").write_text(
-        text.replace("score: churn_28d", "{s}").replace("{s}", "score: churn_28d\n        on_missing: omit")
-    )
+    score = {"score": "churn_28d", "on_missing": "omit"}
+    write_config(home / "config", properties=[{"name": "af_churn", "label": "Churn", "kind": "number", "value": score}])
+    use(home / "config", monkeypatch)
     assert "af_churn" not in load_desired(world, audience("loyal", "hubspot"), AS_OF).contacts

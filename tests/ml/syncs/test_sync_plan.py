@@ -24,7 +24,7 @@ def test_a_plan_tells_new_changed_and_gone_apart():
     assert (keys(plan.adds), keys(plan.updates), keys(plan.removes)) == ({4}, {2}, {3})
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(VERSIONS, VERSIONS)
 def test_a_confirmed_plan_leaves_nothing_to_send(before, after):
     """Replay: whatever was in the audience, once the platform confirmed a plan, planning again is empty."""
@@ -34,7 +34,7 @@ def test_a_confirmed_plan_leaves_nothing_to_send(before, after):
     assert keys(book[book["is_member"]]) == set(after)
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(VERSIONS, VERSIONS)
 def test_planning_twice_gives_the_same_plan(before, after):
     book = confirmed(ledger(), plan_sync(desired(before), ledger(), LOOSE))
@@ -43,7 +43,7 @@ def test_planning_twice_gives_the_same_plan(before, after):
     assert first.removes.equals(second.removes)
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(VERSIONS, st.sets(st.integers(1, 12)))
 def test_only_members_we_added_are_removed(wanted, strangers):
     """Rows that are no members of ours (failed before, removed before) are never removed."""
@@ -51,7 +51,7 @@ def test_only_members_we_added_are_removed(wanted, strangers):
     assert plan_sync(desired(wanted), book, LOOSE).removes.empty
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(VERSIONS, VERSIONS)
 def test_nobody_is_both_sent_and_removed(before, after):
     book = confirmed(ledger(), plan_sync(desired(before), ledger(), LOOSE))
@@ -136,7 +136,7 @@ def test_the_first_sync_and_small_audiences_are_not_judged_by_shares():
     assert len(plan_sync(desired({9: 1}), members(1, 2, 3), Guard(minimum_members=4)).removes) == 3
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(st.integers(0, 40), st.floats(0, 1), st.floats(0, 1))
 def test_a_wider_guard_never_stops_what_a_narrower_one_lets_pass(staying, one, other):
     book, wanted = members(*range(1, 41)), desired(dict.fromkeys([*range(1, staying + 1), 99], 1))
