@@ -28,7 +28,7 @@ def model_card(spec: ModelSpec, data: TrainingSet, found: Evaluation, importance
         _metrics_table(spec, found),
         "Intervals are 95% percentiles over 200 resamples of the test customers.",
         "## By tenth of the score",
-        _table(found.deciles.columns, found.deciles.round(4).to_numpy().tolist()),
+        _table(found.deciles.columns, [[f"{v:.4g}" for v in row] for row in found.deciles.to_numpy()]),
         "## What moves the score",
         ", ".join(list(importance)[:10]) + ".",
         "## Not to be used for",

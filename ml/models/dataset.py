@@ -147,7 +147,8 @@ def read_features(
 def _target_history(warehouse: Warehouse, spec: ModelSpec, as_of: AsOf, keys: pd.Index) -> pd.DataFrame:
     warehouse.create("customer_order_lines")
     rows = warehouse.select("3_features/queries/target_history.sql", as_of=as_of, target=spec.target)
-    history = rows.astype("float64").set_index(rows["customer_key"].astype("int64")).reindex(keys)
+    known = rows.set_index(rows["customer_key"].astype("int64")).drop(columns="customer_key")
+    history = known.astype("float64").reindex(keys)
     counts = [name for name, found in TARGET_FEATURES.items() if found.impute == "zero"]
     return history.fillna(dict.fromkeys(counts, 0.0))
 

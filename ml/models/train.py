@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from ml.models.dataset import TrainingSet
     from ml.models.evaluate import Evaluation
     from ml.models.registry import Version
+    from ml.models.scorer import Scorer
     from ml.models.spec import ModelSpec
+    from ml.times import AsOf
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +62,7 @@ def train_model(name: str, as_of: str, *, force: bool = False, warehouse: Wareho
         "code_hash": code_hash(),
         "seed": str(settings().seed),
     }
-    run_id = (None if force else registry.find_run(identity)) or _train(spec, data, identity)
+    run_id = (None if force else registry.find_run(identity)) or _train(spec, data, identity, house)
     version = registry.register(name, run_id, identity)
     if not version.is_decided:
         version = decide.settle(spec, version, data.test, house)
@@ -82,7 +84,7 @@ def _result(version: Version) -> dict[str, Any]:
     }
 
 
-def _train(spec: ModelSpec, data: TrainingSet, identity: Mapping[str, str]) -> str:
+def _train(spec: ModelSpec, data: TrainingSet, identity: Mapping[str, str], house: Warehouse) -> str:
     """Fit, choose, measure, and log it all as one run; return the run's id."""
     from ml.models import evaluate, fit, registry
 
@@ -93,6 +95,7 @@ def _train(spec: ModelSpec, data: TrainingSet, identity: Mapping[str, str]) -> s
     found = evaluate.evaluate(spec, chosen, candidates, data)
     with tempfile.TemporaryDirectory() as folder:
         _write_files(Path(folder), spec, data, found, importance)
+        _write_reference(Path(folder), spec, scorer, data.test.as_of, house)
         return registry.log_run(
             registry.Record(
                 name=spec.name,
@@ -118,9 +121,6 @@ def _write_files(
     found.predictions.assign(chosen=found.predictions[found.chosen]).to_parquet(
         folder / "test_predictions.parquet", index=False
     )
-    sample = data.test.features.assign(score=found.predictions[found.chosen])
-    rows = min(len(sample), _REFERENCE_ROWS)
-    sample.sample(rows, random_state=settings().seed).to_parquet(folder / "reference.parquet", index=False)
     found.deciles.to_csv(folder / "deciles.csv", index=False)
     documents = {
         "evaluation.json": {
@@ -137,6 +137,19 @@ def _write_files(
     (folder / "model_card.md").write_text(model_card(spec, data, found, importance), encoding="utf-8")
     (folder / "figures").mkdir()
     save_all(folder / "figures", spec.kind, found.curves(), found.deciles, importance)
+
+
+def _write_reference(folder: Path, spec: ModelSpec, scorer: Scorer, at: AsOf, house: Warehouse) -> None:
+    """Write who would have been scored at the test date, and how: what drift is measured against.
+
+    These scores are out of sample, and their customers are drawn as scoring draws them; a model of an offer learns
+    from those who were targeted, but scores everybody.
+    """
+    from ml.models.dataset import read_features
+
+    everybody = read_features(house, spec, at, scorer.features, spec.population).sort_index()
+    rows = everybody.sample(min(len(everybody), _REFERENCE_ROWS), random_state=settings().seed)
+    rows.assign(score=scorer.predict(rows)).to_parquet(folder / "reference.parquet", index=False)
 
 
 def _params(spec: ModelSpec, chosen: str) -> dict[str, Any]:
