@@ -28,7 +28,6 @@ WITH history AS (
     session_id,
     event_epoch,
     event_type,
-    product_id,
     CASE WHEN event_epoch >= {{ since_28d }} THEN event_type END AS type_28d,
     CASE WHEN event_epoch >= {{ since_28d }} AND event_type IN ('page_view', 'product_view') THEN 1 END AS view_28d,
     duration_seconds,
@@ -86,8 +85,9 @@ WITH history AS (
   GROUP BY customer_key
 ), revisited AS (
   SELECT customer_key, product_id
-  FROM events
-  WHERE type_28d = 'product_view' AND product_id IS NOT NULL
+  FROM customer_events
+  WHERE event_epoch < {{ as_of_epoch }} AND event_epoch >= {{ since_28d }}
+    AND event_type = 'product_view' AND product_id IS NOT NULL
   GROUP BY customer_key, product_id
   HAVING COUNT(*) > 1
 ), revisits AS (

@@ -298,33 +298,39 @@ def _revisits(recent: pd.DataFrame, as_of: int) -> pd.Series:
 
 def _messages(messages: pd.DataFrame, as_of: int, config: Config) -> pd.DataFrame:
     kinds, epoch = messages["event_type"], messages["event_epoch"].to_numpy()
+    key = messages["customer_key"].to_numpy()
+    is_sent = kinds.isin(["sent", "delivered"]).to_numpy()
+    newest = pd.Series(epoch[is_sent]).groupby(key[is_sent]).max()
+    made = pd.DataFrame({"unsubscribed": pd.Series((kinds == "unsubscribed").to_numpy(dtype=int)).groupby(key).max()})
+    made["message_recency_days"] = _days(newest, as_of)
+    return made.join(_responses_to_messages(messages[epoch >= as_of - 84 * DAY], as_of, config))
+
+
+def _responses_to_messages(recent: pd.DataFrame, as_of: int, config: Config) -> pd.DataFrame:
+    kinds, epoch = recent["event_type"], recent["event_epoch"].to_numpy()
+    weights = _codes(kinds, dict(config["message_weights"])) * (epoch >= as_of - 28 * DAY)
     facts = pd.DataFrame(
         {
-            "key": messages["customer_key"].to_numpy(),
-            "message": pd.factorize(messages["message_id"])[0],
+            "key": recent["customer_key"].to_numpy(),
+            "message": pd.factorize(recent["message_id"])[0],
             "sent": np.where(kinds.isin(["sent", "delivered"]), epoch, -1),
             "opened": kinds.isin(["opened", "clicked"]).to_numpy(),
             "clicked": (kinds == "clicked").to_numpy(),
-            "unsubscribed": (kinds == "unsubscribed").to_numpy().astype(int),
         }
     )
     one = facts.groupby(["key", "message"], sort=False).max().reset_index(level=0)
-    in_84 = one["sent"] >= as_of - 84 * DAY
+    is_sent = one["sent"] >= 0
     counted = pd.DataFrame(
         {
             "messages_28d": one["sent"] >= as_of - 28 * DAY,
-            "messages_84d": in_84,
-            "opened_84d": in_84 & one["opened"],
-            "clicked_84d": in_84 & one["clicked"],
+            "messages_84d": is_sent,
+            "opened_84d": is_sent & one["opened"],
+            "clicked_84d": is_sent & one["clicked"],
         }
     )
     made = counted.groupby(one["key"].to_numpy()).sum()
-    newest = one.groupby("key")["sent"].max()
-    made["message_recency_days"] = _days(newest.where(newest >= 0), as_of)
-    made["unsubscribed"] = one.groupby("key")["unsubscribed"].max()
     made["open_rate_84d"] = made["opened_84d"] / _positive(made["messages_84d"])
     made["click_rate_84d"] = made["clicked_84d"] / _positive(made["messages_84d"])
-    weights = _codes(kinds, dict(config["message_weights"])) * (epoch >= as_of - 28 * DAY)
     made["message_engagement"] = pd.Series(weights).groupby(facts["key"]).sum()
     return made
 

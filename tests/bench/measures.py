@@ -1,0 +1,115 @@
+"""What the bench measures, one name each; a measurement runs in a process of its own, for its peak memory.
+
+`python -m tests.bench.measures <name>` prints one line of JSON: seconds (the best of a few runs), peak_mb and rows.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ml.features.build import build_features
+from ml.features.config import load_config
+from ml.sql import table
+from ml.warehouse import Warehouse
+from tests.bench.world import AS_OF
+
+Result = dict[str, Any]
+
+
+def scan() -> Result:
+    """Add up every column that the feature queries need: what reading alone costs."""
+    from tests.bench.pandas_features import COLUMNS
+
+    house = Warehouse()
+    house.create(*COLUMNS)
+    return _best(3, lambda: [_scan(house, name, columns) for name, columns in COLUMNS.items()])
+
+
+def _scan(house: Warehouse, name: str, columns: list[str]) -> int:
+    texts = {column.name for column in table(name).columns if column.type == "VARCHAR"}
+    sums = ", ".join(f"SUM(STRLEN({c}))" if c in texts else f"SUM({c})" for c in columns)
+    with house.session() as session:
+        return int(session.arrow(f"SELECT {sums} FROM {name}").num_rows)
+
+
+def features() -> Result:
+    """Build the features of one point in time: queries, writes and checks of all feature tables."""
+    return _best(2, lambda: build_features(str(AS_OF))["rows"])
+
+
+def six_as_of() -> Result:
+    """Build six points in time, four weeks apart, one after the other."""
+    return _best(1, lambda: sum(build_features(str(AS_OF.minus(28 * back)))["rows"] for back in range(6)))
+
+
+def pandas_load() -> Result:
+    """Read the columns that the features need into pandas frames."""
+    from tests.bench import pandas_features
+
+    house = Warehouse()
+    house.create(*pandas_features.COLUMNS)
+    return _best(2, lambda: len(pandas_features.load(house.read_arrow)))
+
+
+def pandas_compute() -> Result:
+    """Compute the same features in pandas, from frames that are in memory already."""
+    from tests.bench import pandas_features
+
+    house, params = Warehouse(), load_config().params()
+    house.create(*pandas_features.COLUMNS)
+    frames = pandas_features.load(house.read_arrow)
+    return _best(2, lambda: len(pandas_features.customer_features(frames, AS_OF.epoch, params)))
+
+
+def training() -> Result:
+    """Train the churn model with all its candidates, features and labels of its snapshots included."""
+    from ml.models.train import train_model
+
+    return _best(1, lambda: train_model("churn", str(AS_OF))["version"])
+
+
+def scoring() -> Result:
+    """Score every customer of the churn model's population with its champion, reasons included."""
+    from ml.scores.batch import score_model
+
+    return _best(1, lambda: score_model("churn", str(AS_OF))["rows"])
+
+
+def segments() -> Result:
+    """Build the segments that need no score."""
+    from ml.segments.assign import build_segments
+
+    return _best(1, lambda: sum(one["size"] for one in build_segments(str(AS_OF))))
+
+
+MEASURES: dict[str, Callable[[], Result]] = {
+    measure.__name__: measure
+    for measure in (scan, features, pandas_load, pandas_compute, six_as_of, training, scoring, segments)
+}
+
+
+def _best(times: int, run: Callable[[], Any]) -> Result:
+    seconds, result = [], None
+    for _ in range(times):
+        started = time.perf_counter()
+        result = run()
+        seconds.append(time.perf_counter() - started)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"seconds": round(min(seconds), 3), "peak_mb": round(peak), "result": _shown(result)}
+
+
+def _shown(result: Any) -> int | str | None:
+    return result if isinstance(result, int | str) else None
+
+
+if __name__ == "__main__":
+    # What a library prints must not be taken for the answer.
+    answer = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    print(json.dumps(MEASURES[sys.argv[1]]()), file=answer, flush=True)
