@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -43,18 +43,10 @@ def assign_holdout(warehouse: Warehouse, segment: str, members: pa.Array, share:
     known = warehouse.read_arrow("holdout_assignments", columns, where={"segment": segment})
     new = members.filter(pc.invert(pc.is_in(members, value_set=known["customer_key"])))
     if len(new):
-        drawn = draw(np.asarray(new), segment, settings().salt) < share
-        fresh = pa.table({"customer_key": new, "arm": np.where(drawn, "holdout", "treated").tolist()})
-        stamped = {"segment": pa.repeat(segment, len(new)), "assigned_at": pa.repeat(_at(as_of), len(new))}
-        warehouse.write("holdout_assignments", pa.table({**_columns(fresh), **stamped}))
+        drawn = pa.array(draw(np.asarray(new), segment, settings().salt) < share)
+        fresh = pa.table({"customer_key": new, "arm": pc.if_else(drawn, "holdout", "treated")})
+        stamp = pa.repeat(pa.scalar(as_of.at, pa.timestamp("us")), len(new))
+        warehouse.write("holdout_assignments", fresh.append_column("assigned_at", stamp), {"segment": segment})
         known = pa.concat_tables([known.cast(fresh.schema), fresh])
     held_out = known.filter(pc.equal(known["arm"], "holdout"))["customer_key"]
     return pc.is_in(members, value_set=held_out.combine_chunks())
-
-
-def _at(as_of: AsOf) -> pa.Scalar:
-    return pa.scalar(as_of.at, pa.timestamp("us"))
-
-
-def _columns(table: pa.Table) -> dict[str, Any]:
-    return {name: table[name] for name in table.column_names}
