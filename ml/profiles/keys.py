@@ -10,7 +10,8 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     import pandas as pd
 
-_MASK = np.uint64(2**63 - 1)
+# pandas turns an index of two integers into a range and overflows when last + difference passes 63 bits.
+_MASK = np.uint64(2**62 - 1)
 _HASH_KEY = "audienceflow-key"  # 16 bytes; another one would give every new customer another key
 _IDENTIFIER = ["identifier_type", "identifier"]
 
@@ -44,7 +45,7 @@ def assign_keys(members: pd.DataFrame, previous: pd.DataFrame) -> Assignment:
 
 
 def new_keys(names: pd.Series, taken: npt.ArrayLike = ()) -> pd.Series:
-    """Return distinct positive 63-bit keys for distinct names, none of them in `taken`.
+    """Return distinct positive 62-bit keys for distinct names, none of them in `taken`.
 
     A name whose hash is taken is hashed again with a counter behind it until the key is free.
     """
@@ -63,7 +64,7 @@ def new_keys(names: pd.Series, taken: npt.ArrayLike = ()) -> pd.Series:
 
 
 def hash_names(names: npt.NDArray[np.object_], turn: int = 0) -> npt.NDArray[np.int64]:
-    """Return 63-bit hashes (SipHash, as pandas has it) of names; `turn` gives another one of the same name."""
+    """Return 62-bit hashes (SipHash, as pandas has it) of names; `turn` gives another one of the same name."""
     import pandas as pd
 
     salted = names if turn == 0 else names + f"\x1f{turn}"

@@ -47,9 +47,9 @@ class _Knob:
     departments: tuple[str, ...] = tuple(f"DEPARTMENT {number:02d}" for number in range(DEPARTMENTS))
 
     def keys(self, customers: Integers) -> Integers:
-        """63-bit keys, like those that profiles give."""
+        """62-bit keys, like those that profiles give."""
         bits = mix(customers.astype(np.uint64) + np.uint64(self.seed << 32))
-        return (bits >> np.uint64(1)).astype(np.int64)
+        return (bits >> np.uint64(2)).astype(np.int64)
 
 
 @dataclass(frozen=True)

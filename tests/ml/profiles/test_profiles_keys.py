@@ -39,9 +39,17 @@ def moves(assignment):
 def test_a_hash_is_the_same_on_every_machine():
     """A constant: another hash would give every customer of a rebuilt warehouse another key."""
     assert hash_names(np.array(["household:1", "crm:C100001"], object)).tolist() == [
-        5001632579658134641,
+        389946561230746737,
         982541181239239024,
     ]
+
+
+def test_any_two_keys_can_be_an_index():
+    """Two keys far apart overflow pandas' search for a range when they have 63 bits."""
+    names = np.array([f"crm:{number}" for number in range(2000)], object)
+    keys = hash_names(names)
+    pair = pd.DataFrame({"customer_key": [keys.min(), keys.max()]})
+    assert len(pair.set_index("customer_key").index) == 2
 
 
 def test_a_new_customer_gets_the_hash_of_its_smallest_reference():
