@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PULSE = 4.0
+WIDTH = 120  # of a log of continuous integration, which has no width of its own
 WATCHED = ("ml", "activation")
 
 
@@ -35,7 +36,9 @@ def output_to(log_file: Path) -> Iterator[Console]:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
         try:
-            yield Console(file=screen, force_terminal=is_terminal, highlight=False)
+            yield Console(
+                file=screen, force_terminal=is_terminal, highlight=False, width=None if is_terminal else WIDTH
+            )
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
