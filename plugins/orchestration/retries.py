@@ -12,13 +12,18 @@ from airflow.sdk import RetryDecision, RetryPolicy
 from ml.errors import AudienceflowError, RetriableError
 
 
+MISTAKES = (TypeError, ValueError, LookupError, AttributeError, NameError, ArithmeticError, AssertionError, ImportError)
+"""What a mistake in code or data raises; the same call makes the same mistake."""
+
+
 @dataclass(frozen=True)
 class RetryByError(RetryPolicy):
     """Try again what may succeed later, and nothing else.
 
     `RetriableError` and errors of strangers (a killed database, a lost network) are tried again after
     `base * 2 ** (try - 1)` seconds with full jitter above half of it, at most `most`, and never sooner than the
-    other side's `retry_after`. Every other error of the project fails at once: waiting mends no YAML file.
+    other side's `retry_after`. Every other error of the project and every mistake fails at once: waiting mends no
+    YAML file and no code.
     """
 
     base: float = 20.0
@@ -32,7 +37,7 @@ class RetryByError(RetryPolicy):
         context: Any = None,  # noqa: ARG002
     ) -> RetryDecision:
         """Return what to do after try `try_number` (from 1)."""
-        if isinstance(exception, AudienceflowError) and not isinstance(exception, RetriableError):
+        if isinstance(exception, (AudienceflowError, *MISTAKES)) and not isinstance(exception, RetriableError):
             return RetryDecision.fail(f"{type(exception).__name__}: trying again does not help")
         asked = getattr(exception, "retry_after", None) or 0.0
         delay = max(asked, self.delay(try_number))

@@ -9,7 +9,7 @@ from orchestration.retries import RetryByError
 POLICY = RetryByError(base=10.0, most=60.0)
 
 
-@pytest.mark.parametrize("error", [ConfigError("x"), GuardTripped("x")])
+@pytest.mark.parametrize("error", [ConfigError("x"), GuardTripped("x"), KeyError("x"), ValueError("x")])
 def test_what_waiting_does_not_mend_fails_at_once(error):
     assert POLICY.evaluate(error, 1, 3).action is RetryAction.FAIL
 
