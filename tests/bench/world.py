@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 from ml.schema import core
@@ -43,3 +44,7 @@ def _load(name: str, path: str) -> None:
     with house.session() as session:
         order = ", ".join(f"{column} ASC NULLS FIRST" for column in ORDERS[name])
         session.execute(f"INSERT INTO {name} ({columns}) SELECT {columns} FROM read_parquet('{path}') ORDER BY {order}")
+
+
+if __name__ == "__main__":
+    prepare(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
