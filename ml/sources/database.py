@@ -91,10 +91,10 @@ def _database(name: str, source: Source) -> sa.Connection:
     url = filled_in(source.url or "", f"sources.{name}.url")
     try:
         return sa.create_engine(url, poolclass=sa.pool.NullPool).connect()
+    except (ImportError, sa.exc.NoSuchModuleError) as error:
+        raise SourceError(f"Source {name}: install the driver that its url names ({error})") from error
     except sa.exc.ArgumentError as error:
         raise SourceError(f"Source {name}: url is not a SQLAlchemy URL ({error}); mend it") from error
-    except ImportError as error:
-        raise SourceError(f"Source {name}: install the driver that its url names ({error})") from error
     except sa.exc.DBAPIError as error:
         shown = sa.make_url(url).render_as_string(hide_password=True)
         raise RetriableError(f"Source {name}: {shown} does not answer: {error.orig}") from error

@@ -59,13 +59,16 @@ def find_files(name: str, source: Source) -> list[Delivery]:
 
 
 def csv_header(path: Path, delimiter: str) -> list[str]:
-    """Return the column names in the first line. Raises `SourceError` on an unreadable or repeated name."""
+    """Return the column names in the first line; a byte that is not UTF-8 stands out as a question mark.
+
+    Raises `SourceError` when the file cannot be read or repeats a name.
+    """
     opened = gzip.open if path.suffix == ".gz" else open
     try:
-        with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
+        with opened(path, "rt", encoding="utf-8-sig", errors="replace", newline="") as file:
             names = next(csv.reader(file, delimiter=delimiter), [])
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
-        raise SourceError(f"{path}: the header cannot be read ({error}); deliver it again as UTF-8 text") from error
+    except (OSError, EOFError, csv.Error) as error:
+        raise SourceError(f"{path}: the header cannot be read ({error}); deliver it again") from error
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise SourceError(f"{path}: the header names {repeated} more than once; rename one in the file")

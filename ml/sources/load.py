@@ -134,11 +134,12 @@ class _Load:
             return None
         else:
             rows = self._open(delivery)
-        if rows.is_empty():
+        place = str(delivery.path or f"Source {self.name}")
+        if rows.is_empty(place):
             self._empty(delivery)
             return None
-        self.warnings += check_columns(delivery.path or f"Source {self.name}", rows.columns, self.source)
-        self.door.take(number, str(delivery.path or f"the query of {self.name}"))
+        self.warnings += check_columns(place, rows.columns, self.source)
+        self.door.take(number, place)
         return delivery
 
     def _is_at_cursor(self, delivery: Delivery) -> bool:

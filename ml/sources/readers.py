@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from ml.config import did_you_mean
 from ml.errors import SourceError
 from ml.sources.files import csv_header
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     import duckdb
 
 DOOR = Path("1_staging/door")
-_OWN_COLUMNS = {"_row", "_broken", "_text"}
+_OWN_COLUMNS = ("_row", "_broken", "_text")
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,10 @@ class Rows:
         """Return what is in `raw` now."""
         return cls(connection, [name for name in connection.table("raw").columns if name not in _OWN_COLUMNS])
 
-    def is_empty(self) -> bool:
-        """Return whether there is no row at all."""
-        return not self.connection.table("raw").limit(1).fetchall()
+    def is_empty(self, place: object) -> bool:
+        """Return whether there is no row at all. Raises `SourceError` naming the place when it cannot be read."""
+        with readable(place):
+            return not self.connection.table("raw").limit(1).fetchall()
 
 
 def door_sql(name: str, **params: Any) -> str:
@@ -104,8 +107,18 @@ def check_columns(place: object, found: list[str], source: Source) -> list[str]:
 
 def _open_csv(connection: duckdb.DuckDBPyConnection, path: Path, delimiter: str) -> None:
     columns = [quoted(name) for name in csv_header(path, delimiter)]
+    if not columns:
+        connection.from_arrow(pa.table({name: pa.array([], pa.string()) for name in _OWN_COLUMNS})).create("door_split")
+        connection.table("door_split").create_view("raw")
+        return
     split = door_sql("split_csv", file_path=str(path), delimiter=delimiter, columns=columns)
     connection.sql(split).create("door_split")
+    unclosed = connection.sql(door_sql("unclosed_quotes")).fetchall()[0][0]
+    if unclosed is not None:
+        raise SourceError(
+            f"{path}: line {unclosed} opens a quote that is never closed: the file is truncated, or a quote within a "
+            "value is not doubled. Mend it and deliver it again. Nothing of it was loaded."
+        )
     connection.sql(door_sql("unsplit_csv")).create("door_unsplit")
     connection.sql(door_sql("read_split")).create_view("raw")
 

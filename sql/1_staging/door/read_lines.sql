@@ -4,5 +4,5 @@ SELECT
 FROM READ_CSV(
     {{ file_path }},
     auto_detect = FALSE, header = FALSE, delim = '\0', quote = '', escape = '',
-    columns = {line: 'VARCHAR'}, parallel = FALSE
+    columns = {line: 'VARCHAR'}
 )

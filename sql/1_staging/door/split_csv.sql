@@ -1,4 +1,4 @@
-{# Every value arrives as text; a short line is padded with NULLs, and what cannot be split goes to door_rejects. #}
+{# Every value arrives as text; a line that cannot be split goes to door_rejects. #}
 SELECT
     ROW_NUMBER() OVER () AS _row,
     CAST(NULL AS VARCHAR) AS _broken,
@@ -8,6 +8,6 @@ FROM READ_CSV(
     {{ file_path }},
     auto_detect = FALSE, header = TRUE, delim = {{ delimiter }}, quote = '"', escape = '"',
     columns = { {% for column in columns %}{{ column }}: 'VARCHAR'{% if not loop.last %}, {% endif %}{% endfor %} },
-    null_padding = TRUE, parallel = FALSE, store_rejects = TRUE,
+    store_rejects = TRUE,
     rejects_table = 'door_rejects', rejects_scan = 'door_rejects_scan'
 )
