@@ -11,7 +11,6 @@ from airflow.sdk import RetryDecision, RetryPolicy
 
 from ml.errors import AudienceflowError, RetriableError
 
-
 MISTAKES = (TypeError, ValueError, LookupError, AttributeError, NameError, ArithmeticError, AssertionError, ImportError)
 """What a mistake in code or data raises; the same call makes the same mistake."""
 
