@@ -65,6 +65,7 @@ def reference() -> str:
         f"{len(features)} features of a customer at a point in time `as_of`. A window of 28 days is",
         "`[as_of - 28 x 86,400 s, as_of)`; nothing at or after `as_of` is seen. Bins, half-lives and weights are",
         "in `config/features.yaml`. A missing value (NULL) is filled when a model's matrix is made, never before.",
+        "What has no history of its own is taken as known today: an order's status and a product's department.",
         "",
     ]
     for group, members in groupby(features, key=lambda found: found.group):

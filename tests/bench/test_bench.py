@@ -1,0 +1,48 @@
+"""The bench judges what it measured, and says so where it did not. Nothing here is timed."""
+
+import json
+
+import pytest
+
+from tests.bench import run
+
+FOUND = {
+    "scan": {"seconds": 0.5, "first_seconds": 0.9, "peak_mb": 100},
+    "features": {"seconds": 8.0, "first_seconds": 9.0, "peak_mb": 1600},
+    "six_as_of": {"seconds": 45.0, "first_seconds": 45.0, "peak_mb": 1500},
+    "pandas_load": {"seconds": 4.0, "first_seconds": 4.0, "peak_mb": 2000},
+    "pandas_compute": {"seconds": 6.0, "first_seconds": 6.0, "peak_mb": 3000},
+}
+
+
+def test_a_bar_is_met_up_to_its_limit_and_missed_beyond():
+    judged = {one.what: one for one in run.judge(FOUND)}
+    assert judged["features / pandas, loading included"].figure == pytest.approx(0.8)
+    assert judged["features / pandas, loading included"].met
+    assert judged["features / scan of their columns"].figure == pytest.approx(16.0)
+    assert judged["six as_of / one, both from a fresh process"].met
+    assert judged["features, peak memory"].met is False
+    assert judged["six as_of, peak memory"].met
+    assert judged["features / pandas, frames in memory"].met is None
+
+
+def test_what_was_not_measured_has_no_verdict():
+    judged = {one.what: one for one in run.judge(FOUND)}
+    assert judged["scoring / training"].figure is None
+    assert judged["scoring / training"].met is None
+
+
+@pytest.mark.parametrize(("strict", "code"), [([], 0), (["--strict"], 1)])
+def test_results_are_written_and_a_missed_bar_fails_a_strict_run(home, monkeypatch, strict, code):
+    monkeypatch.setattr(run, "_prepare", lambda folder, given: folder.mkdir(parents=True))
+    monkeypatch.setattr(run, "measure", lambda name, folder: FOUND[name])
+    assert run.main(["--events", "10", "--customers", "2", "--only", *FOUND, *strict]) == code
+    written = json.loads((home / "bench" / "results.json").read_text())
+    assert written["measurements"] == FOUND
+    assert {bar["what"] for bar in written["bars"] if bar["met"] is False} == {"features, peak memory"}
+
+
+def test_every_bar_is_made_of_measurements_that_exist():
+    from tests.bench.measures import MEASURES
+
+    assert {name for bar in run.BARS for name in bar.needs} <= set(run.NAMES) == set(MEASURES)
