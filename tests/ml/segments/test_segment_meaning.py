@@ -32,7 +32,7 @@ def selected(evaluator: Evaluator, found: Segment) -> dict[int, str]:
     return dict(zip(rows["customer_key"], rows["reason"], strict=True))
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(who=conditions)
 def test_a_random_definition_selects_whom_the_oracle_selects(duck_crowd, who):
     found = segment(who)
@@ -49,7 +49,7 @@ def pg_crowd(postgres):
 
 
 def test_random_definitions_give_equal_rows_on_postgresql(duck_crowd, pg_crowd):
-    @settings(max_examples=25)
+    @settings(max_examples=15)
     @given(who=conditions)
     def check(who):
         assert selected(pg_crowd, segment(who)) == selected(duck_crowd, segment(who))

@@ -1,6 +1,7 @@
 """Small made-up worlds for the tests: customers with features, scores, events, orders, consents and memberships."""
 
 import random
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -90,34 +91,39 @@ class World:
         self.orders.append({"status": "placed", "channel": "store", **placed, **properties})
 
     def write(self, warehouse: Warehouse) -> None:
-        part = {"as_of": self.as_of}
-        features = [{"customer_key": key, **found} for key, found in self.customers.items()]
-        warehouse.write("customer_features", rows("customer_features", features).drop(["as_of"]), part)
-        for model, found in self.scores.items():
-            warehouse.write("customer_scores", self._scores(model, found), {**part, "model": model})
-        events = [{"event_at": at(e["event_epoch"]), **e} for e in self.events]
-        warehouse.write("customer_events", rows("customer_events", events))
-        orders = [{"ordered_at": at(o["ordered_epoch"]), **o} for o in self.orders]
-        warehouse.write("customer_orders", rows("customer_orders", orders))
+        """Replace what the warehouse knows by this world, in one connection and without the tables' checks."""
+        tables = dict(self._tables())
+        warehouse.create(*tables)
+        with warehouse.session() as session:
+            for name, found in tables.items():
+                at_once = "as_of" in table(name).column_names
+                only = f" WHERE as_of = TIMESTAMP '{self.as_of.at}'" if at_once else ""
+                session.execute(f"DELETE FROM {name}{only}")
+                if found:
+                    stamped = [{"as_of": self.as_of.at, **row} for row in found] if at_once else found
+                    session.append(name, rows(name, stamped))
+
+    def _tables(self) -> Iterator[tuple[str, list[dict]]]:
+        yield "customer_features", [{"customer_key": key, **found} for key, found in self.customers.items()]
+        yield "customer_events", [{"event_at": at(e["event_epoch"]), **e} for e in self.events]
+        yield "customer_orders", [{"ordered_at": at(o["ordered_epoch"]), **o} for o in self.orders]
         names = ("customer_key", "purpose", "channel", "granted")
-        consents = [dict(zip(names, found, strict=True)) for found in self.consents]
-        warehouse.write("customer_consents", rows("customer_consents", consents))
-        for segment, keys in self.members.items():
-            self._write_members(warehouse, segment, keys)
+        yield "customer_consents", [dict(zip(names, found, strict=True)) for found in self.consents]
+        yield "customer_scores", [row for model in self.scores for row in self._scores(model)]
+        if self.members:
+            yield "segment_members", [row for segment in self.members for row in self._members(segment)]
+            yield "segment_runs", [{"segment": segment} for segment in self.members]
 
-    def _scores(self, model: str, found: dict[int, tuple[float, float]]) -> pa.Table:
-        order = sorted(found, key=lambda key: (-found[key][0], key))
-        made = [
-            {"customer_key": key, "score": found[key][0], "percentile": found[key][1], "rank": i, "model_version": "3"}
-            for i, key in enumerate(order, start=1)
-        ]
-        return rows("customer_scores", made).drop(["as_of", "model"])
+    def _scores(self, model: str) -> Iterator[dict]:
+        found = self.scores[model]
+        for rank, key in enumerate(sorted(found, key=lambda key: (-found[key][0], key)), start=1):
+            score, percentile = found[key]
+            named = {"model": model, "customer_key": key, "model_version": "3"}
+            yield {**named, "score": score, "percentile": percentile, "rank": rank}
 
-    def _write_members(self, warehouse: Warehouse, segment: str, keys: set[int]) -> None:
-        part = {"segment": segment, "as_of": self.as_of}
-        members = [{"customer_key": key, "entered_at": self.as_of.at} for key in sorted(keys)]
-        warehouse.write("segment_members", rows("segment_members", members).drop(["segment", "as_of"]), part)
-        warehouse.write("segment_runs", rows("segment_runs", [{}]).drop(["segment", "as_of"]), part)
+    def _members(self, segment: str) -> Iterator[dict]:
+        for key in sorted(self.members[segment]):
+            yield {"segment": segment, "customer_key": key, "entered_at": self.as_of.at}
 
 
 def crowded_world(seed: int, customers: int = 40) -> World:
