@@ -31,14 +31,14 @@ class FakePlatform:
 
     def upsert_contacts(self, contacts):
         self._maybe_silent("upsert")
-        return [self._upsert(contact) for contact in contacts]
+        return [self._upsert(contact, contact.email.lower()) for contact in contacts]
 
-    def _upsert(self, contact):
-        if contact.email in self.bad | self.terminal:
-            return Outcome(contact.trace_id, error=f"{contact.email} is bad", terminal=contact.email in self.terminal)
-        record = self.contacts.setdefault(contact.email, {"id": f"R{len(self.contacts) + 1}"})
+    def _upsert(self, contact, email):
+        if email in self.bad | self.terminal or "@" not in email:
+            return Outcome(contact.trace_id, error=f"{email} is bad", terminal=email not in self.bad)
+        record = self.contacts.setdefault(email, {"id": f"R{len(self.contacts) + 1}"})
         record.update(contact.properties)
-        self.writes[contact.email] += 1
+        self.writes[email] += 1
         return Outcome(contact.trace_id, remote_id=record["id"])
 
     def change_membership(self, list_id, add, remove):
@@ -62,6 +62,9 @@ class FakePlatform:
         if self.silent[call]:
             self.silent[call] -= 1
             raise RetriableError(f"the platform did not answer {call}")
+
+    def value(self, email, name):
+        return self.contacts[email][name]
 
     def emails_on(self, name):
         on = self.members[self.lists[name]]
