@@ -13,11 +13,13 @@ def pages() -> dict[str, Callable[[str], str]]:
     from ml import settings
     from ml.features import catalogue
     from ml.segments import reference
+    from ml.sources import reference as sources
 
     return {
         "settings.md": lambda _: settings.reference(),
         "features.md": lambda _: catalogue.reference(),
         "segments.md": reference.page,
+        "sources.md": sources.page,
     }
 
 

@@ -111,7 +111,7 @@ def _load(history: History, table_name: str, delivery: Delivery, tally: Tally, n
 
 def _waiting(history: History, source: Source, warehouse: Warehouse) -> frozenset[str]:
     """Files with rows refused for want of another table's rows, where that table has been loaded since."""
-    if not source.upstream or not history.loads:
+    if not source.upstream or not any(load["rows_refused"] for load in history.latest.values()):
         return frozenset()
     loads = warehouse.read_arrow("source_loads", ["loaded_at"], where={"table_name": sorted(source.upstream)})
     newest = max(loads.column("loaded_at").to_pylist(), default=datetime.min)  # noqa: DTZ901 - naive UTC throughout

@@ -19,6 +19,7 @@ from ml.portable import lint
 from ml.sql import Table
 from ml.times import parse_as_of
 
+Bound = float | datetime | date | str
 OnFail = Literal["refuse", "null", "warn"]
 Aggregate = Literal["same", "min", "max", "sum", "count"]
 Format = Literal["csv", "parquet", "jsonl"]
@@ -35,9 +36,9 @@ class _Frozen(BaseModel):
 class Lookup(_Frozen):
     """A value of another staging table, found by its key in the input column `by`."""
 
-    table: str
-    column: str
-    by: str
+    table: str = Field(description="The staging table; its key is looked up.")
+    column: str = Field(description="The column that is taken over.")
+    by: str = Field(description="The input column that holds the key.")
 
 
 class ColumnMapping(_Frozen):
@@ -48,21 +49,29 @@ class ColumnMapping(_Frozen):
     leaves out the upper end for times.
     """
 
-    source: str | None = Field(None, alias="from")
-    expression: str | None = None
-    constant: str | int | float | bool | None = None
-    lookup: Lookup | None = None
-    prefix: str = ""
-    timezone: str | None = None
-    unit: Literal["seconds", "milliseconds"] | None = None
-    factor: float | None = Field(None, gt=0)
-    required: bool = False
-    between: tuple[float | datetime | date | str, float | datetime | date | str] | None = None
-    allowed: tuple[str | int | bool, ...] | None = Field(None, alias="in")
-    matches: str | None = None
-    format: Literal["email", "phone", "country", "currency"] | None = None
-    on_fail: OnFail = "refuse"
-    aggregate: Aggregate = "same"
+    source: str | None = Field(None, alias="from", description="A column of the input, in any case of letters.")
+    expression: str | None = Field(None, description="Portable SQL over the input's columns (docs/sql.md).")
+    constant: str | int | float | bool | None = Field(None, description="The same value in every row.")
+    lookup: Lookup | None = Field(None, description="A column of another staging table.")
+    prefix: str = Field("", description="Put before a text, such as `household:`; a missing value stays missing.")
+    timezone: str | None = Field(None, description="Zone of times that carry no offset themselves; without it, UTC.")
+    unit: Literal["seconds", "milliseconds"] | None = Field(None, description="For times given as numbers since 1970.")
+    factor: float | None = Field(
+        None, gt=0, description="Multiplies a number; a whole-number column is then rounded half up (dollars: 100)."
+    )
+    required: bool = Field(False, description="A missing value refuses the row; always so where the table needs it.")
+    between: tuple[Bound, Bound] | None = Field(None, description="The range of good values.")
+    allowed: tuple[str | int | bool, ...] | None = Field(None, alias="in", description="The good values.")
+    matches: str | None = Field(None, description="A regular expression that the whole text matches.")
+    format: Literal["email", "phone", "country", "currency"] | None = Field(None, description="A well-known form.")
+    on_fail: OnFail = Field(
+        "refuse",
+        description="What a bad value does: `refuse` quarantines the row, `null` empties the value, `warn` keeps it; "
+        "the last two are counted as warnings.",
+    )
+    aggregate: Aggregate = Field(
+        "same", description="How a group's rows become one value; `same` refuses a group whose rows differ."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -97,9 +106,9 @@ class ColumnMapping(_Frozen):
 class Reference(_Frozen):
     """A column whose values must be found in another staging table."""
 
-    table: str
-    column: str | None = None
-    on_fail: OnFail = "refuse"
+    table: str = Field(description="The staging table.")
+    column: str | None = Field(None, description="Its column; without it, the one of the same name.")
+    on_fail: OnFail = Field("refuse", description="What an unknown value does, as for a column.")
 
     @model_validator(mode="before")
     @classmethod
@@ -110,54 +119,58 @@ class Reference(_Frozen):
 class Range(_Frozen):
     """Bounds of one measure: absolute, and as shares of the median of the source's own history."""
 
-    min: float | None = None
-    max: float | None = None
-    min_share: float | None = Field(None, ge=0)
-    max_share: float | None = Field(None, gt=0)
+    min: float | None = Field(None, description="At least this much.")
+    max: float | None = Field(None, description="At most this much.")
+    min_share: float | None = Field(None, ge=0, description="At least this times the usual.")
+    max_share: float | None = Field(None, gt=0, description="At most this times the usual.")
 
 
 class Volume(_Frozen):
     """What one file (or query result) may measure. `stop` refuses the load; `alert` reports and goes on."""
 
-    action: Literal["alert", "stop"] = "alert"
-    rows: Range = Range()
-    bytes: Range = Range()
-    money: Range = Range()
-    money_per_row: Range = Range()
-    refused_share: Range = Range()
+    action: Literal["alert", "stop"] = Field("alert", description="`stop` loads nothing and raises; `alert` warns.")
+    rows: Range = Field(Range(), description="Rows loaded.")
+    bytes: Range = Field(Range(), description="Size of the input.")
+    money: Range = Field(Range(), description="Sum of the `money` column in cents.")
+    money_per_row: Range = Field(Range(), description="Mean of the `money` column in cents.")
+    refused_share: Range = Field(Range(), description="Refused rows by rows read.")
 
 
 class Cursor(_Frozen):
     """The column by which a query is read onwards; the query binds `:cursor`."""
 
-    column: str
-    type: Literal["TIMESTAMP", "BIGINT", "VARCHAR"] = "TIMESTAMP"
-    start: str = "1970-01-01"
+    column: str = Field(description="Column of the query's result.")
+    type: Literal["TIMESTAMP", "BIGINT", "VARCHAR"] = Field("TIMESTAMP", description="Type in which it is bound.")
+    start: str = Field("1970-01-01", description="Where the first load starts.")
 
 
 class Source(_Frozen):
     """One input and the staging table it fills."""
 
-    table: str
-    description: str = ""
-    synthetic: bool = False
-    files: str | None = None
-    format: Format | None = None
-    delimiter: str = ","
-    url: str | None = None
-    query: str | None = None
-    cursor: Cursor | None = None
-    columns: dict[str, ColumnMapping]
-    ignore: tuple[str, ...] = ()
-    leave_out: dict[str, str] = {}
-    group: bool = False
-    latest_by: str | None = None
-    duplicates: Literal["refuse", "leave_out"] = "refuse"
-    references: dict[str, Reference] = {}
-    money: str | None = None
-    volume: Volume = Volume()
-    on_empty: Literal["error", "skip"] = "error"
-    on_missing: Literal["error", "skip"] = "error"
+    table: str = Field(description="The staging table that is filled, such as `stg_orders`.")
+    description: str = Field("", description="What it is, for people.")
+    synthetic: bool = Field(False, description="True for generated data.")
+    files: str | None = Field(None, description="Pattern of files: CSV, Parquet or JSON lines, also gzipped text.")
+    format: Format | None = Field(None, description="The files' format; without it, the suffix says.")
+    delimiter: str = Field(",", description="What separates the values of a CSV.")
+    url: str | None = Field(None, description="SQLAlchemy URL of a database; keep secrets in `${NAME}`.")
+    query: str | None = Field(None, description="A SELECT in that database's own dialect.")
+    cursor: Cursor | None = Field(None, description="Reads only what is new; the query binds `:cursor`.")
+    columns: dict[str, ColumnMapping] = Field(description="Staging column to where it comes from.")
+    ignore: tuple[str, ...] = Field((), description="Input columns left unread on purpose; others give a warning.")
+    leave_out: dict[str, str] = Field({}, description="Name to a condition on the input; such rows are only counted.")
+    group: bool = Field(False, description="Makes one row per key out of several, such as orders out of lines.")
+    latest_by: str | None = Field(
+        None, description="The row with its highest value stays of a repeated key; without it, the last."
+    )
+    duplicates: Literal["refuse", "leave_out"] = Field(
+        "refuse", description="`leave_out` counts the other rows of a repeated key instead of keeping them."
+    )
+    references: dict[str, Reference] = Field({}, description="Column to the staging table that must know its value.")
+    money: str | None = Field(None, description="The column that `volume.money` adds up.")
+    volume: Volume = Field(Volume(), description="What one file, or one result of the query, may measure.")
+    on_empty: Literal["error", "skip"] = Field("error", description="What an input without a row means.")
+    on_missing: Literal["error", "skip"] = Field("error", description="What it means that no file is there.")
 
     @model_validator(mode="after")
     def _one_place(self) -> Source:
