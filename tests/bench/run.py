@@ -99,7 +99,6 @@ def _judged(bar: Bar, found: Results) -> Verdict:
 
 def measure(name: str, home: Path) -> dict[str, Any]:
     """Run one measurement in a process of its own. Raises `CalledProcessError` when it fails."""
-    # One thread for each library but DuckDB, which has its own setting.
     env = os.environ | {"AUDIENCEFLOW_HOME": str(home), "WAREHOUSE_URL": "", "MLFLOW_TRACKING_URI": ""}
     log = (home / f"{name}.log").open("w")
     command = [sys.executable, "-m", "tests.bench.measures", name]
@@ -129,19 +128,21 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(console: Console, home: Path, given: argparse.Namespace) -> tuple[Results, list[str]]:
     found, failed = Results(), list[str]()
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("making the world (once)")
         _prepare(home, given)
-        progress.stop_task(task)
         for name in given.only or NAMES:
-            task = progress.add_task(name.replace("_", " "))
+            progress.update(task, description=name.replace("_", " "))
             try:
                 found[name] = measure(name, home)
-                progress.update(task, description=f"{name.replace('_', ' ')}: {found[name]['seconds']:.2f} s")
             except subprocess.CalledProcessError:
                 failed.append(name)
-            progress.stop_task(task)
+            progress.console.print(f"{name.replace('_', ' ')}: {_outcome(found.get(name))}")
     return found, failed
+
+
+def _outcome(one: dict[str, Any] | None) -> str:
+    return f"{one['seconds']:.2f} s, {one['peak_mb']:,} MB" if one else "failed"
 
 
 def _prepare(home: Path, given: argparse.Namespace) -> None:
