@@ -24,11 +24,11 @@ def run(*words: str, code: int = 0) -> str:
 
 
 @pytest.fixture
-def carts(define):
+def carts(define, duck):
     """Two segments over the default warehouse: customers 1 and 2 left a cart."""
     define("abandoners", CARTS)
     define("near", "{not: {feature: recency_days, above: 20}}")
-    world(AS_OF, 1, 2, 2).write(Warehouse())
+    world(AS_OF, 1, 2, 2).write(duck)
 
 
 def test_list_tells_the_rule_in_words(define):

@@ -24,7 +24,8 @@ def segment(who: dict, **more: object) -> Segment:
 def duck_crowd(tmp_path_factory):
     warehouse = Warehouse(f"duckdb:///{tmp_path_factory.mktemp('meaning') / 'w.duckdb'}")
     WORLD.write(warehouse)
-    return Evaluator(warehouse, AS_OF, known())
+    with warehouse.session():  # keeps the file open, so that each of the many queries need not open it anew
+        yield Evaluator(warehouse, AS_OF, known())
 
 
 def selected(evaluator: Evaluator, found: Segment) -> dict[int, str]:

@@ -23,7 +23,8 @@ def evaluator(tmp_path_factory):
     made.members["vip"] = {1}
     warehouse = Warehouse(f"duckdb:///{tmp_path_factory.mktemp('reasons') / 'w.duckdb'}")
     made.write(warehouse)
-    return Evaluator(warehouse, AS_OF, known())
+    with warehouse.session():  # keeps the file open for the many queries
+        yield Evaluator(warehouse, AS_OF, known())
 
 
 TEA = {"event": "add_to_cart", "where": {"category": "TEA", "value": {"at_least": 500}}, "last": "14d"}
