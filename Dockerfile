@@ -11,7 +11,6 @@ ENV PYTHONUNBUFFERED=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     DO_NOT_TRACK=true \
     MLFLOW_DISABLE_TELEMETRY=true \
-    RUNTIME__DLTHUB_TELEMETRY=false \
     GIT_PYTHON_REFRESH=quiet \
     AUDIENCEFLOW_HOME=/var/lib/audienceflow \
     AIRFLOW_HOME=/var/lib/audienceflow/airflow \

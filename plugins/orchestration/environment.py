@@ -21,7 +21,6 @@ ADMIN = "admin"
 TELEMETRY_OFF = {
     "DO_NOT_TRACK": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "RUNTIME__DLTHUB_TELEMETRY": "false",
 }
 QUIET = {
     "GIT_PYTHON_REFRESH": "quiet",  # MLflow asks git for a commit; a clone without git is fine

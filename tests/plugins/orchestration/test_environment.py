@@ -42,7 +42,6 @@ def test_the_secret_is_for_its_owner_only_and_survives_a_kill_while_it_was_writt
 def test_telemetry_is_off_everywhere(tmp_path):
     found = airflow_environment(tmp_path)
     assert found["DO_NOT_TRACK"] == found["MLFLOW_DISABLE_TELEMETRY"] == "true"
-    assert found["RUNTIME__DLTHUB_TELEMETRY"] == "false"
 
 
 def test_it_may_be_asked_before_airflow_is_imported():
