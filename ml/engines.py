@@ -69,7 +69,11 @@ class DuckDb:
     def __init__(self, url: str) -> None:
         self.path = Path(sa.make_url(url).database or "")
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        config = {"threads": settings().threads, "memory_limit": settings().memory_limit}
+        config = {
+            "threads": settings().threads,
+            "memory_limit": settings().memory_limit,
+            "enable_progress_bar": False,
+        }
         self.sqlalchemy = sa.create_engine(url, poolclass=NullPool, connect_args={"config": config})
 
     @contextmanager
