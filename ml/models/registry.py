@@ -56,6 +56,7 @@ _TRUSTED = [
     "ml.models.reasons.Reasons",
     "ml.models.scorer.Scorer",
     "numpy.dtype",
+    "sklearn._loss.loss.HalfTweedieLoss",
     "sklearn.tree._tree.Tree",
     "xgboost.core.Booster",
     "xgboost.sklearn.XGBClassifier",

@@ -1,0 +1,134 @@
+"""Training data: the right customers, the same draw, a hash that notices, and a target's own history."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ml.errors import NotEnoughData
+from ml.models import snapshots
+from ml.models.dataset import _draw, read_features, read_snapshot
+from ml.models.features import TARGET_FEATURES
+from ml.models.spec import ModelSpec, model_spec
+from ml.sql import table
+from ml.times import DAY, AsOf, parse_as_of
+from ml.warehouse import Warehouse
+from tests.ml.models.shop import AS_OF, features, keys, labels
+
+AT = parse_as_of(AS_OF).minus(28)
+
+
+def test_a_snapshot_holds_features_and_outcome_of_the_labelled_in_order_of_their_keys(shop: Warehouse):
+    spec = model_spec("churn_28d")
+    found = read_snapshot(shop, spec, AT)
+    assert found.keys.tolist() == keys().tolist()
+    assert found.label.tolist() == labels(AT)["churned"].astype(float).tolist()
+    assert found.features["orders_84d"].tolist() == features(AT)["orders_84d"].tolist()
+    assert {str(kind) for kind in found.features.dtypes} == {"float64", "object"}
+
+
+def test_the_same_customers_are_drawn_from_every_snapshot():
+    everyone = keys()
+    some = _draw(everyone, 100)
+    assert len(some) == 100
+    assert set(_draw(everyone[:-50], 100)) & set(some) == set(some) - set(everyone[-50:])
+
+
+def test_the_digest_notices_one_changed_label_and_one_changed_feature(shop: Warehouse):
+    found = read_snapshot(shop, model_spec("churn_28d"), AT)
+    other_label = found.label.copy()
+    other_label[0] = 1 - other_label[0]
+    other_features = found.features.assign(orders_84d=found.features["orders_84d"] + np.eye(1, len(found.keys))[0])
+    digests = {
+        found.digest(),
+        replace(found, label=other_label).digest(),
+        replace(found, features=other_features).digest(),
+    }
+    assert len(digests) == 3
+    assert read_snapshot(shop, model_spec("churn_28d"), AT).digest() == found.digest()
+
+
+def test_features_that_were_never_built_are_asked_for(shop: Warehouse):
+    with pytest.raises(NotEnoughData, match=r"no rows at 2020-01-01T05:00:00.*run build_features"):
+        read_features(shop, model_spec("churn_28d"), parse_as_of("2020-01-01"), ["orders_84d"])
+
+
+def test_a_population_without_anybody_is_empty_not_an_error(shop: Warehouse):
+    found = read_features(shop, model_spec("churn_28d"), AT, ["orders_84d"], {"recency_days": ("<", 0)})
+    assert found.shape == (0, 1)
+
+
+def test_changed_orders_make_the_snapshots_stale(shop: Warehouse, built: list[str]):
+    spec, at = model_spec("churn_28d"), parse_as_of(AS_OF)
+    chosen = snapshots.choose(spec, at, shop)
+    snapshots.ensure(spec, chosen, at, shop)
+    assert built == []
+    order = shop.read("customer_orders").assign(order_id="2", total_cents=999)
+    shop.write("customer_orders", pd.concat([shop.read("customer_orders"), order]))
+    snapshots.ensure(spec, chosen, at, shop)
+    assert len(built) == 8
+
+
+LINES = [  # customer, order, department, category, day before as_of, cents
+    (1, "a", "GROCERY", "TEA", 10, 300),
+    (1, "a", "GROCERY", "TEA", 10, 200),
+    (1, "b", "TEA", "OTHER", 50, 700),
+    (1, "c", "GROCERY", "TEA", 100, 900),
+    (2, "d", "GROCERY", "COFFEE", 5, 100),
+    (3, "e", "GROCERY", "TEA", 0, 100),  # at as_of itself: not seen
+    (3, "f", "GROCERY", "TEA", -3, 100),
+]
+
+
+def _order_lines() -> pd.DataFrame:
+    rows = [
+        {
+            "line_id": str(number),
+            "order_id": order,
+            "customer_key": 2**62 + customer,
+            "product_id": "p",
+            "department": department,
+            "category": category,
+            "brand": "b",
+            "ordered_epoch": AT.epoch - day * DAY,
+            "quantity": 1,
+            "amount_cents": cents,
+            "retail_discount_cents": 0,
+            "coupon_discount_cents": 0,
+            "status": "placed",
+        }
+        for number, (customer, order, department, category, day, cents) in enumerate(LINES)
+    ]
+    gone = rows[0] | {"line_id": "x", "order_id": "x", "status": "cancelled"}
+    return pd.DataFrame([*rows, gone])
+
+
+def _target_spec() -> ModelSpec:
+    return ModelSpec(name="p", description="p", task="propensity", horizon_days=28, target="TEA")
+
+
+def test_a_targets_history_counts_what_lies_strictly_before(warehouse: Warehouse):
+    warehouse.write("customer_order_lines", _order_lines())
+    spec, columns = _target_spec(), table("customer_features").column_names
+    rows = features(AT).head(4).assign(customer_key=[2**62 + n for n in range(1, 5)])
+    warehouse.write("customer_features", rows[[name for name in columns if name in rows]], {"as_of": AT})
+    found = read_features(warehouse, spec, AT, ["orders_84d", *TARGET_FEATURES]).sort_index()
+    assert found.loc[2**62 + 1, list(TARGET_FEATURES)].tolist() == [10, 1, 2, 3, 1200]
+    for customer in (2, 3, 4):
+        row = found.loc[2**62 + customer]
+        assert np.isnan(row["target_recency_days"])
+        assert row[["target_orders_28d", "target_orders_84d", "target_orders_total"]].tolist() == [0, 0, 0]
+
+
+def test_nothing_at_or_after_as_of_changes_a_targets_history(duck: Warehouse):
+    query = "3_features/queries/target_history.sql"
+    lines = _order_lines()
+    duck.write("customer_order_lines", lines)
+    before = duck.select(query, as_of=AT, target="TEA")
+    duck.write("customer_order_lines", lines[lines["ordered_epoch"] < AT.epoch])
+    after = duck.select(query, as_of=AT, target="TEA")
+    assert isinstance(AT, AsOf)
+    assert sorted(before.itertuples(index=False)) == sorted(after.itertuples(index=False))

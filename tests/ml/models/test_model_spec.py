@@ -1,0 +1,112 @@
+"""Model files: what the project ships is valid, and what is wrong is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ml.errors import ConfigError
+from ml.models.features import TARGET_FEATURES, model_features
+from ml.models.spec import load_specs, model_spec, slug
+from ml.models.train import model_names
+from tests.ml.models.shop import CHURN, CLV
+
+PROPENSITY = """
+name: propensity
+description: Buys.
+task: propensity
+horizon_days: 28
+targets: [TEA, "BEERS/ALES"]
+"""
+
+
+def _write(folder: Path, *texts: str) -> Path:
+    for number, text in enumerate(texts):
+        (folder / f"m{number}.yaml").write_text(text)
+    return folder
+
+
+def test_the_project_ships_its_models():
+    names = model_names()
+    assert {"churn_28d", "clv_84d", "offer_response"} <= set(names)
+    assert len([name for name in names if name.startswith("propensity_")]) >= 3
+
+
+def test_every_model_has_features_and_those_of_a_target_only_if_it_has_one():
+    for spec in load_specs().values():
+        found = set(model_features(spec))
+        assert len(found) > 30
+        assert (set(TARGET_FEATURES) <= found) == (spec.target is not None)
+
+
+def test_a_list_of_targets_makes_one_model_each(tmp_path: Path):
+    specs = load_specs(_write(tmp_path, PROPENSITY))
+    assert list(specs) == ["propensity_tea", "propensity_beers_ales"]
+    assert specs["propensity_beers_ales"].target == "BEERS/ALES"
+    assert slug("Salad  Bar!") == "salad_bar"
+
+
+def test_groups_single_features_and_exclusions_select_the_columns(tmp_path: Path):
+    chosen = "features: {groups: [recency], include: [orders_28d], exclude: [recency_bin]}\n"
+    spec = load_specs(_write(tmp_path, CHURN + chosen))["churn_28d"]
+    assert list(model_features(spec)) == ["recency_days", "tenure_days", "orders_28d"]
+    group = "features: {exclude: [recency]}\n"
+    (tmp_path / "other").mkdir()
+    without = load_specs(_write(tmp_path / "other", CHURN + group))["churn_28d"]
+    assert not {"recency_days", "tenure_days"} & set(model_features(without))
+
+
+def test_prose_does_not_change_the_fingerprint_and_a_parameter_does(tmp_path: Path):
+    folders = [tmp_path / name for name in "abc"]
+    texts = [
+        CHURN,
+        CHURN.replace("Falls silent.", "Goes quiet."),
+        CHURN.replace("n_estimators: 30", "n_estimators: 31"),
+    ]
+    for folder, text in zip(folders, texts, strict=True):
+        folder.mkdir()
+        _write(folder, text)
+    first, prose, other = (load_specs(folder)["churn_28d"].fingerprint() for folder in folders)
+    assert first == prose != other
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (CHURN.replace("horizon_days", "horizon_day"), r"horizon_day: unknown key; did you mean horizon_days"),
+        (CHURN.replace("n_estimators", "estimators"), r"estimators: unknown key; did you mean n_estimators"),
+        (CHURN.replace("lightgbm", "lightgmb"), r"lightgmb: unknown key; did you mean lightgbm"),
+        (CHURN.replace("task: churn", "task: churning"), r"task: .*'churn'"),
+        (CHURN.replace("horizon_days: 28", "horizon_days: 0"), r"horizon_days: .*greater than or equal to 1"),
+        (CHURN.replace("active_window_days: 28\n", ""), "active_window_days: churn needs it"),
+        (CLV.replace("calibration: level", "calibration: sigmoid"), "calibration: clv takes level or none"),
+        (CLV + "candidates_: {}\n", r"candidates_: unknown key; did you mean candidates"),
+        (CLV.replace("{xgboost", "{logistic: {C: 1}, xgboost"), "candidates: clv takes tweedie_glm"),
+        (PROPENSITY.replace('targets: [TEA, "BEERS/ALES"]', ""), "targets: propensity needs some"),
+        (CHURN + "targets: [TEA]\n", "targets: propensity needs some, the others have none"),
+        (
+            CHURN + "features: {include: [recency_day]}\n",
+            r"features.include: 'recency_day' .*did you mean recency_days",
+        ),
+        (
+            CHURN + "features: {groups: [recencey]}\n",
+            r"features.groups: 'recencey' does not exist; did you mean recency",
+        ),
+        (CHURN + "features: {exclude: [nothing_like_it]}\n", "features.exclude: 'nothing_like_it' does not exist"),
+        ("", "name: Field required"),
+    ],
+)
+def test_what_is_wrong_is_named_with_file_key_and_nearest_name(tmp_path: Path, text: str, message: str):
+    with pytest.raises(ConfigError, match=rf"m0\.yaml(.|\n)*{message}"):
+        load_specs(_write(tmp_path, text))
+
+
+def test_a_name_is_registered_once(tmp_path: Path):
+    with pytest.raises(ConfigError, match=r"m1\.yaml: name: churn_28d is registered twice"):
+        load_specs(_write(tmp_path, CHURN, CHURN))
+
+
+def test_an_unknown_model_is_named_with_the_nearest():
+    with pytest.raises(ConfigError, match=r"no model 'churn_29d' .*did you mean churn_28d"):
+        model_spec("churn_29d")
