@@ -69,11 +69,7 @@ class DuckDb:
     def __init__(self, url: str) -> None:
         self.path = Path(sa.make_url(url).database or "")
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        config = {
-            "threads": settings().threads,
-            "memory_limit": settings().memory_limit,
-            "enable_progress_bar": False,
-        }
+        config = {"threads": settings().threads, "memory_limit": settings().memory_limit}
         self.sqlalchemy = sa.create_engine(url, poolclass=NullPool, connect_args={"config": config})
 
     @contextmanager
@@ -119,6 +115,8 @@ class _DuckDbSession:
         self._sqlalchemy = connection
         # Arrow needs the driver's own connection, which the dialect keeps inside its wrapper.
         self._driver: Any = connection.connection.driver_connection.__dict__["_ConnectionWrapper__c"]
+        # A connection's own setting: as a setting of the file it would refuse a second session of this process.
+        self._driver.execute("SET enable_progress_bar = false")
 
     def execute(self, statement: str) -> None:
         self._sqlalchemy.exec_driver_sql(statement)
