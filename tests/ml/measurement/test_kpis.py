@@ -74,6 +74,15 @@ def test_a_closed_window_is_measured_for_the_members_it_followed(duck, built):
     assert kpis(duck, later)[1][:4] == ("members", "after", 2, 0)
 
 
+def test_the_latest_run_whose_window_has_closed_is_measured(duck, built):
+    later = AS_OF.plus(40)
+    for days in (0, 12, 13, 40):
+        built(duck, AS_OF.plus(days))
+    measure_segments(str(later), duck)
+    found = duck.read_arrow("segment_kpis", ["cohort_as_of", "window_start", "window_end"]).to_pylist()
+    assert {tuple(row.values()) for row in found} == {(AS_OF.plus(12).at, AS_OF.plus(12).at, later.at)}
+
+
 def test_history_is_kept_and_a_second_run_changes_nothing(duck, built):
     made = built(duck, AS_OF)
     order(made, 1, DAY, 500)

@@ -52,6 +52,15 @@ def test_members_have_their_reason_and_the_counts_add_up(duck, define):
     assert reasons[1].startswith("1 cart in")
 
 
+def test_size_is_held_out_and_suppressed_and_those_who_may_be_sent(duck, define):
+    define("everybody", "{feature: recency_days, at_least: 0}", "holdout: 0.5")
+    world(AS_OF, customers=40).write(duck)
+    (built,) = build_segments(str(AS_OF), warehouse=duck)
+    held_out = duck.read_arrow("segment_members", ["customer_key"], {"is_holdout": True})["customer_key"].to_pylist()
+    assert built["held_out"] == len(held_out) > 0
+    assert built["suppressed"] == sum(key % 2 == 1 for key in range(1, 41) if key not in held_out)
+
+
 def test_entries_and_exits_are_kept_and_entered_at_is_carried_over(duck, define):
     define("abandoners", CARTS)
     world(AS_OF, 1, 2).write(duck)
