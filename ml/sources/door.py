@@ -37,7 +37,7 @@ class Door:
     def __init__(self, name: str, source: Source, folder: Path) -> None:
         self.name, self.source, self.table = name, source, table(source.table)
         self.connection = connect(folder)
-        self.is_open = False
+        self._taken: list[str] = []
         self._columns: list[DoorColumn] = []
         self._references: list[dict[str, Any]] = []
 
@@ -54,18 +54,17 @@ class Door:
         """Map and check the rows in `raw`. Raises `SourceError` when they cannot be read to the end."""
         self._columns = door_columns(self.source, self.table, self._types(place))
         mapped = self.connection.sql(door_sql("map", file=number, columns=self._columns, **self._map_parameters()))
+        rows = f"mapped_{number}"
         with readable(place):
-            if self.is_open:
-                mapped.insert_into("mapped")
-            else:
-                mapped.create("mapped")
-        self.is_open = True
+            mapped.create(rows)  # a table of its own: inserting a relation takes two and a half times as long
+        self._taken.append(rows)
 
     def settle(self, known: dict[str, pa.Table], taken: pa.Table | None = None) -> None:
         """Group, check references against `known` (one column `value` each) and find repeated keys.
 
         `taken` holds, in a column `value`, the keys that other sources have put into the same table.
         """
+        self.connection.sql(door_sql("mapped", taken=self._taken)).create_view("mapped")
         if self.source.group:
             made = [column for column in self._all_columns() if column.made]
             self.connection.sql(door_sql("group", columns=made)).create("grouped")
@@ -193,6 +192,7 @@ def connect(folder: Path) -> duckdb.DuckDBPyConnection:
         "autoload_known_extensions": False,
     }
     connection = duckdb.connect(":memory:", config=config)
+    connection.execute("SET enable_progress_bar = false")
     # It moves a part that two TRY() share out of both (DuckDB 2.0), so that one bad row fails the file.
     connection.execute("SET disabled_optimizers = 'common_subexpressions'")
     return connection

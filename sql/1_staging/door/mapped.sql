@@ -1,0 +1,5 @@
+{% for rows in taken %}
+SELECT * FROM {{ rows | identifier }}
+{% if not loop.last %}UNION ALL{% endif %}
+
+{% endfor %}
