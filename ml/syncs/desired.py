@@ -48,7 +48,8 @@ def load_desired(warehouse: Warehouse, audience: Audience, as_of: AsOf) -> Desir
     _check_run(warehouse, audience, as_of)
     members = read_members(warehouse, audience, as_of)
     chosen, suppressed = gate(members)
-    found = {p.name: _value(warehouse, audience, as_of, p, chosen["customer_key"]) for p in audience.settings.properties}
+    keys, wanted = chosen["customer_key"], audience.settings.properties
+    found = {one.name: _value(warehouse, audience, as_of, one, keys) for one in wanted}
     properties = {name: values for name, values in found.items() if values is not None}
     log.info("%s at %s: %s to send, held back: %s", audience, as_of, f"{len(chosen):,}", suppressed or "nobody")
     return Desired(with_fingerprints(chosen, properties), suppressed)

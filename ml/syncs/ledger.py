@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd  # noqa: TID253 - this module only exists for frames
 
 from ml.syncs.masking import mask
-from ml.syncs.plan import Plan, conform_ledger, empty_ledger
+from ml.syncs.plan import LEDGER_TEXTS, Plan, conform_ledger, empty_ledger
 
 if TYPE_CHECKING:
     from ml.warehouse import Warehouse
@@ -33,12 +33,12 @@ class Ledger:
         self._place = {"destination": destination, "audience": audience}
         self._run_id = run_id
         read = warehouse.read("sync_ledger", where=self._place)
-        self._rows = conform_ledger(read.drop(columns=list(self._place))).set_index("customer_key")
+        self._rows = _writable(conform_ledger(read.drop(columns=list(self._place))))
 
     @property
     def rows(self) -> pd.DataFrame:
         """Every record of the audience, as `plan_sync` wants them."""
-        return self._rows.reset_index()
+        return conform_ledger(self._rows.reset_index())
 
     def held_elsewhere(self) -> frozenset[str]:
         """Return the ids of the destination's contacts that are members of another audience of ours."""
@@ -54,16 +54,14 @@ class Ledger:
 
         A list that somebody deleted or renamed on the platform comes back under another id.
         """
-        gone = self._rows["is_member"] & (self._rows["remote_audience"] != list_id)
-        self._rows.loc[gone, "is_member"] = False
-        self._rows.loc[gone, "confirmed_fingerprint"] = None
-        return int(gone.sum())
+        gone = self._rows.index[self._rows["is_member"] & (self._rows["remote_audience"] != list_id)]
+        self._set(gone, is_member=False, confirmed_fingerprint=None)
+        return len(gone)
 
     def begin(self, plan: Plan, list_id: str) -> None:
         """Note what is about to be sent, before the first write to the platform."""
         sent = plan.upserts.set_index("customer_key")
-        new = empty_ledger().set_index("customer_key").reindex(sent.index.difference(self._rows.index))
-        self._rows = pd.concat([self._rows, _blank(new)])
+        self._rows = pd.concat([self._rows, _blank(sent.index.difference(self._rows.index))])
         self._rows.loc[sent.index, "identifier_hash"] = sent["identifier_hash"]
         self._rows.loc[sent.index, "desired_fingerprint"] = sent["fingerprint"]
         self._rows.loc[plan.removes["customer_key"], "desired_fingerprint"] = None
@@ -114,18 +112,25 @@ class Ledger:
         for column, value in {**values, "updated_at": now()}.items():
             self._rows.loc[keys, column] = value
         if len(keys):
-            rows = self._rows.loc[keys].reset_index().assign(**self._place)
-            self._warehouse.write("sync_ledger", rows)
+            self._warehouse.write("sync_ledger", self._rows.loc[keys].reset_index(), self._place)
 
     def _attempted(self, operations: pd.Series, outcome: pd.Series | str) -> None:
         keys = operations.index
         rows = self._rows.loc[keys, ["last_error", "updated_at"]]
         rows = rows.rename(columns={"last_error": "error", "updated_at": "attempted_at"})
-        rows = rows.assign(operation=operations, outcome=outcome, run_id=self._run_id, **self._place)
+        rows = rows.assign(operation=operations, outcome=outcome, **self._place)
         if len(rows):
-            self._warehouse.write("sync_records", rows.reset_index())
+            self._warehouse.write("sync_records", rows.reset_index(), {"run_id": self._run_id})
 
 
-def _blank(rows: pd.DataFrame) -> pd.DataFrame:
-    filled = rows.assign(is_member=False, attempts=0, state="pending")
-    return conform_ledger(filled.reset_index()).set_index("customer_key")
+def _blank(keys: pd.Index) -> pd.DataFrame:
+    """Return rows of customers who were never tried."""
+    rows = empty_ledger().set_index("customer_key").reindex(keys.rename("customer_key"))
+    filled = rows.assign(is_member=False, attempts=0, state="pending").reset_index()
+    return _writable(conform_ledger(filled))
+
+
+def _writable(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows by customer, their text as objects: writing into Arrow text copies the whole column each time."""
+    texts = {name: rows[name].astype(object).where(rows[name].notna(), None) for name in LEDGER_TEXTS}
+    return rows.assign(**texts).set_index("customer_key")

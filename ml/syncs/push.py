@@ -100,6 +100,8 @@ class Push:
     def _leave_behind(self, taken: pd.DataFrame) -> None:
         """Take the contacts off the list that a changed address left behind, before their ids are forgotten."""
         moved = taken.loc[taken["remote_id"].notna() & (taken["remote_id_now"] != taken["remote_id"]), "remote_id"]
+        if moved.empty:
+            return
         others = self._ledger.member_ids().drop(moved.index, errors="ignore")
         left = moved[~moved.isin(others) & ~moved.isin(taken["remote_id_now"])]
         if len(left):

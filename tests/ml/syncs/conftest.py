@@ -24,12 +24,18 @@ def config(config_folder, home, monkeypatch):
     use(config_folder, monkeypatch)
 
 
-@pytest.fixture
-def world(config):
+@pytest.fixture(scope="session")
+def thirty():
     """A warehouse in memory whose segment `loyal` has 30 ordinary members."""
     memory = MemoryWarehouse()
     fill(memory, people(30))
     return memory
+
+
+@pytest.fixture
+def world(config, thirty):
+    """A copy of `thirty` for one test."""
+    return thirty.copy()
 
 
 @pytest.fixture

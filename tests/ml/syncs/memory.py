@@ -17,6 +17,11 @@ class MemoryWarehouse:
     def __init__(self):
         self.tables = {}
 
+    def copy(self):
+        copied = MemoryWarehouse()
+        copied.tables = dict(self.tables)  # frames are replaced, never changed
+        return copied
+
     def create(self, *names):
         """Tables exist as soon as they are named."""
 

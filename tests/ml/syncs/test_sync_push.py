@@ -197,6 +197,14 @@ def test_a_list_that_was_deleted_on_the_platform_is_filled_again(sync, platform,
     assert len(platform.emails_on(LIST)) == 30
 
 
+def test_who_left_while_the_list_was_deleted_is_forgotten(sync, platform, world):
+    sync()
+    platform.lists.clear()
+    fill(world, people(29))
+    assert sync().counts()["confirmed"] == 29
+    assert sync().counts()["removes"] == 0
+
+
 # -- guards and records -------------------------------------------------------------------------------
 
 
