@@ -106,10 +106,16 @@ class Door:
         return tallies
 
     def accepted(self, chunk_rows: int) -> Iterator[pa.Table]:
-        """Yield the good rows with the columns of the staging table, at most about `chunk_rows` at a time."""
+        """Yield the good rows with the columns of the staging table, at most `chunk_rows` at a time."""
         query = door_sql("accepted", columns=self._all_columns())
+        held: list[pa.RecordBatch] = []
         for batch in self.connection.sql(query).to_arrow_reader(chunk_rows):
-            yield pa.Table.from_batches([batch])
+            if held and sum(b.num_rows for b in held) + batch.num_rows > chunk_rows:
+                yield pa.Table.from_batches(held)
+                held = []
+            held.append(batch)
+        if held:
+            yield pa.Table.from_batches(held)
 
     def refused(self, rows: Rows, number: int, file_name: str) -> pa.Table:
         """Return the refused rows of the delivery in `raw`: row_id, row_number, row_json, rule."""

@@ -122,3 +122,20 @@ def test_source_names_come_in_the_order_of_their_references(shop):
     people = "  people: {table: stg_customers, files: x.csv, columns: {customer_ref: id}}\n"
     shop.configure(shop.orders + "    references: {customer_ref: stg_customers}\n" + people)
     assert source_names() == ["people", "orders"]
+
+
+def test_a_large_load_is_written_in_pieces(shop, monkeypatch):
+    monkeypatch.setattr(load, "CHUNK_ROWS", 2)
+    pieces = []
+    write = Warehouse.write
+
+    def noting(self, name, rows, *arguments):
+        pieces.append((name, rows.num_rows))
+        return write(self, name, rows, *arguments)
+
+    monkeypatch.setattr(Warehouse, "write", noting)
+    for number in range(3):
+        shop.put(f"orders_{number}.csv", shop.header + f"a{number},1,2017-03-01,1\n")
+    shop.ingest()
+    assert pieces == [("stg_orders", 2), ("stg_orders", 1), ("source_loads", 3)]
+    assert shop.rows("stg_orders", "order_id") == ["a0", "a1", "a2"]
