@@ -10,6 +10,7 @@ import hashlib
 import time
 from functools import lru_cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pyrate_limiter import Limiter, Rate, SingleBucketFactory, SQLiteBucket
 
@@ -37,6 +38,9 @@ class AccountLimiter:
 
 @lru_cache(maxsize=16)
 def account_limiter(folder: Path, base_url: str, token: str, requests: int, seconds: float) -> AccountLimiter:
-    """Return the limiter of the account behind an address and a token; the file's name shows neither."""
-    account = hashlib.sha256(f"{base_url}|{token}".encode()).hexdigest()[:16]
+    """Return the limiter of the account behind an address and a token; the file's name shows neither.
+
+    The port does not count: a sandbox takes a new one each time.
+    """
+    account = hashlib.sha256(f"{urlsplit(base_url).hostname}|{token}".encode()).hexdigest()[:16]
     return AccountLimiter(folder / f"{account}.sqlite", requests, seconds)
