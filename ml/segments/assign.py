@@ -15,7 +15,7 @@ from ml.errors import FatalError
 from ml.measurement.holdout import assign_holdout
 from ml.segments.catalogue import Catalogue, load_catalogue
 from ml.segments.changes import Changes, compare
-from ml.segments.evaluate import Evaluator
+from ml.segments.evaluate import Evaluator, count_true
 from ml.segments.language import PERIOD_DAYS, Limits, Segment
 from ml.segments.vocabulary import load_vocabulary
 from ml.times import AsOf, parse_as_of
@@ -51,11 +51,20 @@ def build_segments(
     catalogue = load_catalogue(known=known)
     wanted = {catalogue[name].name for name in names or ()} or {*catalogue.segments}
     evaluator = Evaluator(warehouse or Warehouse(), parse_as_of(as_of), known)
+    for problem in catalogue.problems.values():
+        log.error("%s", problem)
     built = [_guarded(evaluator, catalogue, one) for one in catalogue.segments.values() if one.name in wanted]
     if built and all(one["status"] == "failed" for one in built):
         raise FatalError(f"No segment could be built at {as_of}: " + "; ".join(one["reason"] for one in built))
     wrong = {} if names else catalogue.problems
     return built + [_outcome(name, "invalid", problem) for name, problem in wrong.items()]
+
+
+def check_ready(built: Sequence[dict[str, Any]]) -> None:
+    """Raise `FatalError` naming every segment of `build_segments` that is not `ready`, and why."""
+    wrong = [f"{one['name']} is {one['status']}: {one['reason']}" for one in built if one["status"] != "ready"]
+    if wrong:
+        raise FatalError("; ".join(wrong))
 
 
 def _guarded(evaluator: Evaluator, catalogue: Catalogue, segment: Segment) -> dict[str, Any]:
@@ -95,7 +104,7 @@ def _build(evaluator: Evaluator, catalogue: Catalogue, segment: Segment) -> dict
         "size": now.num_rows,
         "entered": changes.entered,
         "left": changes.left,
-        "held_out": int(pc.sum(held_out).as_py() or 0),
+        "held_out": count_true(held_out),
         "suppressed": _suppressed(evaluator, segment, now, held_out),
     }
     run: dict[str, Any] = {"definition_hash": digest, "model_versions": versions, "previous_as_of": before.as_of}
@@ -134,11 +143,8 @@ def _hold_out(evaluator: Evaluator, segment: Segment, changes: Changes) -> pa.Ar
 
 
 def _suppressed(evaluator: Evaluator, segment: Segment, members: pa.Table, held_out: pa.Array) -> int:
-    asked = {"purpose": segment.consent.purpose, "channel": segment.consent.channel, "granted": True}
-    granted = evaluator.warehouse.read_arrow("customer_consents", ["customer_key"], where=asked)
     treated = members["customer_key"].filter(pc.invert(held_out))
-    consenting = pc.is_in(treated, value_set=granted["customer_key"].combine_chunks())
-    return len(treated) - int(pc.sum(consenting).as_py() or 0)
+    return len(treated) - count_true(pc.is_in(treated, value_set=evaluator.consenting(segment)))
 
 
 def _status(limits: Limits, size: int, base: int) -> tuple[str, str]:

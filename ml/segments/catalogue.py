@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,8 +15,6 @@ from ml.segments.language import Segment, read_segment
 from ml.segments.reading import Place, at
 from ml.segments.vocabulary import Vocabulary, load_vocabulary
 from ml.settings import settings
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -56,8 +53,6 @@ def load_catalogue(folder: Path | None = None, known: Vocabulary | None = None) 
     good = {name: one.segment for name, one in read.items() if name not in wrong}
     if not good:
         raise ConfigError("\n".join(wrong.values()) or f"{where}: there is no segment; add a YAML file")
-    for problem in wrong.values():
-        log.error("%s", problem)
     order = TopologicalSorter({name: one.references for name, one in good.items()}).static_order()
     return Catalogue({name: good[name] for name in order}, wrong)
 

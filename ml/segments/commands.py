@@ -109,7 +109,11 @@ def preview(
     if as_json:
         _print_json(found)
         return
-    typer.echo(f"{name} at {found['as_of']}: {found['size']:,} customers, {found['share']:.1%} of everybody known then")
+    typer.echo(
+        f"{name} at {found['as_of']}: {found['size']:,} customers, {found['share']:.1%} of everybody known then."
+    )
+    consent = found["consent"]
+    typer.echo(f"{consent['granted']:,} of them consent to {consent['purpose']} by {consent['channel']}.")
     _print_table(["customer", "reason"], [[str(row["customer_key"]), row["reason"]] for row in found["sample"]])
 
 

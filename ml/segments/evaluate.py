@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ml.errors import NotEnoughData
 from ml.segments.compiler import QUERY, plan_segment
@@ -55,6 +56,12 @@ class Evaluator:
         rows = self._rows(plan, None).sort_by("customer_key")
         return pa.table({"customer_key": rows["customer_key"], "reason": reasons(rows, plan, self.known)})
 
+    def consenting(self, segment: Segment) -> pa.Array:
+        """Return the customers who have granted the segment's purpose on its channel, as things stand today."""
+        asked = {"purpose": segment.consent.purpose, "channel": segment.consent.channel, "granted": True}
+        granted = self.warehouse.read_arrow("customer_consents", ["customer_key"], where=asked)
+        return granted["customer_key"].combine_chunks()
+
     def verdict(self, segment: Segment, customer_key: int) -> tuple[bool, list[tuple[bool, str]]] | None:
         """Return whether one customer is in, and for each condition whether it holds and what is known.
 
@@ -90,3 +97,8 @@ class Evaluator:
 
     def _rows(self, plan: Plan, customer_key: int | None) -> pa.Table:
         return self.warehouse.select_arrow(QUERY, plan=plan, as_of=self.as_of, customer_key=customer_key)
+
+
+def count_true(flags: pa.Array) -> int:
+    """Return how many flags are set."""
+    return int(pc.sum(flags).as_py() or 0)

@@ -6,12 +6,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
 import sqlglot
 
 from ml.errors import NotEnoughData
 from ml.segments.catalogue import Catalogue, load_catalogue
 from ml.segments.compiler import plan_segment, segment_sql
-from ml.segments.evaluate import Evaluator
+from ml.segments.evaluate import Evaluator, count_true
 from ml.segments.language import Segment
 from ml.segments.vocabulary import Vocabulary, load_vocabulary
 from ml.segments.words import sentence
@@ -51,14 +52,16 @@ def describe(segment: Segment, as_of: AsOf, known: Vocabulary) -> dict[str, Any]
 
 
 def preview(name: str, as_of: str | None = None, sample: int = 5, warehouse: Warehouse | None = None) -> dict[str, Any]:
-    """Return who would be in: as_of, size, share of everybody, and a sample of members with their reasons."""
+    """Return who would be in: as_of, size, share of everybody, how many consent, and a sample with reasons."""
     evaluator, catalogue = _open(as_of, warehouse)
     members = evaluator.members(catalogue[name])
+    consenting = pc.is_in(members["customer_key"], value_set=evaluator.consenting(catalogue[name]))
     return {
         "name": name,
         "as_of": str(evaluator.as_of),
         "size": members.num_rows,
         "share": members.num_rows / evaluator.base,
+        "consent": {**catalogue[name].consent.model_dump(), "granted": count_true(consenting)},
         "sample": members.slice(0, sample).to_pylist(),
     }
 

@@ -1,6 +1,7 @@
 """A definition is read whole or refused with a message that a marketer can act on."""
 
 import textwrap
+from dataclasses import replace
 
 import pytest
 
@@ -112,6 +113,12 @@ def test_a_wrong_file_is_named(tmp_path, extra, words):
     found = load_catalogue(tmp_path, known())
     assert words in found.problems["wrong"]
     assert list(found.segments) == ["buyers"]
+
+
+def test_a_destination_that_does_not_exist_is_named(tmp_path):
+    write(tmp_path, "buyers", "{event: order, last: 30d}", "destinations: [hubspott]\n")
+    with pytest.raises(ConfigError, match=r":8: destinations\[0\]: there is no destination.*did you mean hubspot"):
+        load_catalogue(tmp_path, replace(known(), destinations=frozenset({"hubspot"})))
 
 
 def test_an_empty_file_says_what_is_missing(tmp_path):
