@@ -25,9 +25,8 @@ from orchestration.params import AS_OF, as_of_task, choice, pick, publish
 def score_customers() -> None:
     @task
     def choose(*, params: dict[str, Any]) -> list[str]:
-        from ml.models.train import model_names
-
         from ml.models.registry import models_without_champion
+        from ml.models.train import model_names
 
         missing = models_without_champion()
         ready = [name for name in pick(params["models"], model_names(), "model") if name not in missing]

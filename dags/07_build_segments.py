@@ -1,6 +1,7 @@
 """Evaluate every segment of `config/segments` over features, scores and events, and record who came and went.
 
 Starts when the scores are ready. Segments that refer to others are built after them; each member row holds its reason.
+A segment that cannot be built, or is outside its limits, fails `all_ready` and holds up none of the others.
 """
 
 from __future__ import annotations
@@ -27,8 +28,16 @@ def build_segments() -> None:
 
         return build_segments(as_of, params["segments"] or None)
 
+    @task
+    def all_ready(built: list[dict[str, Any]]) -> None:
+        from ml.segments.assign import check_ready
+
+        check_ready(built)
+
     as_of = as_of_task()
-    build(as_of) >> publish.override(outlets=tables("segment_members", "segment_changes", "segment_runs"))(as_of)
+    built = build(as_of)
+    all_ready(built)
+    built >> publish.override(outlets=tables("segment_members", "segment_changes", "segment_runs"))(as_of)
 
 
 build_segments()

@@ -1,7 +1,7 @@
 """Bring each segment to its platforms: only what changed, only who agreed, and only what a platform confirmed counts.
 
 Starts when the segments are built. `dry_run` prints the plan and sends nothing; `approval` shows the plan to a person
-first and waits. A guard that trips stops that segment's push before its first request.
+first and waits. A guard that trips stops that segment's push before its first request, and holds up none of the others.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from activation.operators.sync import SyncSegmentOperator
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import TriggerRule, dag, task
 
+from activation.operators.sync import SyncSegmentOperator
 from orchestration.assets import tables
 from orchestration.house import house
 from orchestration.params import APPROVAL, AS_OF, DRY_RUN, as_of_task, choice, pick, publish
@@ -49,7 +50,7 @@ def sync_segments() -> None:
     def gate(*, params: dict[str, Any]) -> str:
         return "preview" if params["approval"] and not params["dry_run"] else "sync"
 
-    @task.short_circuit
+    @task.short_circuit(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
     def really_sent(*, params: dict[str, Any]) -> bool:
         return not params["dry_run"]
 
@@ -72,6 +73,7 @@ def sync_segments() -> None:
     branch = gate()
     branch >> preview >> approve >> sync
     branch >> sync >> really_sent() >> publish.override(outlets=tables("sync_runs", "sync_ledger"))(as_of)
+    sync >> EmptyOperator(task_id="all_confirmed")
 
 
 sync_segments()

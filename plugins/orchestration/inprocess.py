@@ -21,11 +21,16 @@ Results = dict[str, list[Any]]
 
 @dataclass(frozen=True)
 class StageRun:
-    """A finished DAG: what each task returned, one item a mapped instance, and the wall seconds."""
+    """A finished DAG: what each task returned, one item a mapped instance, the wall seconds, and what it published.
+
+    `failure` says in words which tasks failed and why; it is empty when the DAG succeeded.
+    """
 
     dag_id: str
     seconds: float
     results: Results = field(default_factory=dict)
+    published: frozenset[str] = frozenset()
+    failure: str = ""
 
     def one(self, task_id: str) -> Any:
         """Return what an unmapped task returned, or None when it did not run."""
@@ -34,7 +39,7 @@ class StageRun:
 
 
 class DagFailed(Exception):
-    """A DAG did not succeed; the message names the DAG, the task and the error."""
+    """At least one DAG did not succeed; the message names each DAG, its tasks and their errors."""
 
 
 @dataclass
@@ -85,12 +90,19 @@ def load_dags(folder: str) -> dict[str, DAG]:
     bag = DagBag(dag_folder=folder)
     if bag.import_errors:
         file, trace = next(iter(bag.import_errors.items()))
-        raise DagFailed(f"{file} cannot be imported: {trace.strip().splitlines()[-1]}")
+        raise DagFailed(f"{file} cannot be imported: {_last_error(trace)}")
     return dict(bag.dags)
 
 
+def _last_error(trace: str) -> str:
+    """Return the error's own words: the last line that is not indented, and what follows it."""
+    lines = trace.strip().splitlines()
+    start = max(number for number, line in enumerate(lines) if not line.startswith(" "))
+    return "\n".join(lines[start:])
+
+
 def run_dag(dag: DAG, conf: dict[str, Any], on_task: Callable[[str], None]) -> StageRun:
-    """Run one DAG to its end. Raises `DagFailed` naming the DAG, the failed tasks and their errors."""
+    """Run one DAG to its end, well or not."""
     from airflow.sdk.listener import get_listener_manager
 
     watcher = Watcher(on_task)
@@ -102,9 +114,8 @@ def run_dag(dag: DAG, conf: dict[str, Any], on_task: Callable[[str], None]) -> S
             run = dag.test(run_conf=conf)
     finally:
         manager.pm.unregister(watcher)
-    if str(run.state) != "success":
-        raise DagFailed(_in_words(run, watcher.errors))
-    return StageRun(dag.dag_id, time.monotonic() - began, _returned(run))
+    failure = "" if str(run.state) == "success" else _in_words(run, watcher.errors)
+    return StageRun(dag.dag_id, time.monotonic() - began, _returned(run), _published(dag, run), failure)
 
 
 @contextmanager
@@ -144,6 +155,12 @@ def _in_words(run: DagRun, errors: dict[tuple[str, int], str]) -> str:
     failed = [ti for ti in run.get_task_instances() if str(ti.state) == "failed"]
     reasons = [f"{label(ti)}: {errors.get(_key(ti), 'see the log')}" for ti in failed] or ["no task said why"]
     return f"DAG {run.dag_id} failed. " + "; ".join(f"Task {reason}" for reason in reasons)
+
+
+def _published(dag: DAG, run: DagRun) -> frozenset[str]:
+    """Return the names of the assets whose tasks succeeded."""
+    done = {ti.task_id for ti in run.get_task_instances() if str(ti.state) == "success"}
+    return frozenset(asset.name for task in dag.tasks if task.task_id in done for asset in task.outlets)
 
 
 def _returned(run: DagRun) -> Results:

@@ -60,6 +60,8 @@ def demo(asked: argparse.Namespace, console: Console) -> int:
     """Run every DAG at one `as_of`, print the tables and write the summary."""
     as_of = str(parse_as_of(asked.as_of or settings().as_of or DEMO_AS_OF))
     _set_clock(as_of)
+    from orchestration.chain import run_all
+
     with in_process(console) as (dags, screen):
         _write_raw_files(screen)
         runs = run_all(dags, {"as_of": as_of}, screen)
@@ -75,6 +77,8 @@ def run(asked: argparse.Namespace, console: Console) -> int:
     clock = conf.get("as_of") or settings().as_of or summary.read(summary.summary_path()).get("as_of")
     if clock:
         _set_clock(str(parse_as_of(clock)))
+    from orchestration.chain import run_all
+
     with in_process(console) as (dags, screen):
         if asked.dag not in dags:
             raise ConfigError(f"There is no DAG {asked.dag!r}{did_you_mean(asked.dag, dags)}")
@@ -96,18 +100,6 @@ def in_process(console: Console) -> Iterator[tuple[dict[str, Any], Screen]]:
             dags = _prepare(screen)
             stack.enter_context(crm(screen))
         yield dags, screen
-
-
-def run_all(dags: dict[str, Any], conf: dict[str, Any], screen: Screen) -> dict[str, StageRun]:
-    """Run the DAGs one after the other. Raises `DagFailed` at the first that does not succeed."""
-    from orchestration.inprocess import run_dag
-
-    runs = {}
-    for dag_id, dag in dags.items():
-        known = {name: value for name, value in conf.items() if name in dag.params}
-        with screen.stage(dag_id):
-            runs[dag_id] = run_dag(dag, known, screen.task)
-    return runs
 
 
 @contextmanager

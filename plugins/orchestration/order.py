@@ -5,10 +5,12 @@ from __future__ import annotations
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk import AssetAny
+
 from orchestration.assets import FEEDBACK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from airflow.sdk import DAG
 
@@ -29,7 +31,7 @@ def asset_order(dags: Iterable[DAG]) -> list[DAG]:
 
 def upstream(dags: Mapping[str, DAG]) -> dict[str, set[str]]:
     """Return, for each DAG's id, the ids of the DAGs that publish what it needs."""
-    published = {asset: dag_id for dag_id, dag in dags.items() for asset in _outlets(dag)}
+    published = {asset: dag_id for dag_id, dag in dags.items() for asset in outlets(dag)}
     return {
         dag_id: {published[asset] for asset in _needs(dag) if asset in published} - {dag_id}
         for dag_id, dag in dags.items()
@@ -49,7 +51,29 @@ def _stable(sorter: TopologicalSorter[str], by_file: list[DAG]) -> list[DAG]:
     return done
 
 
-def _outlets(dag: DAG) -> set[str]:
+def may_start(dag: DAG, published: Collection[str], expected: Collection[str]) -> bool:
+    """Return whether the assets that start a DAG are there.
+
+    Args:
+        dag: the DAG.
+        published: names of the assets published so far.
+        expected: names of the assets that some DAG of this chain publishes; others are taken to be there.
+    """
+    return _is_met(getattr(dag.timetable, "asset_condition", None), published, expected)
+
+
+def _is_met(condition: Any, published: Collection[str], expected: Collection[str]) -> bool:
+    inner = getattr(condition, "objects", None)
+    if condition is None:
+        return True
+    if inner is None:
+        return condition.name in published or condition.name not in expected
+    some = any if isinstance(condition, AssetAny) else all
+    return some(_is_met(part, published, expected) for part in inner)
+
+
+def outlets(dag: DAG) -> set[str]:
+    """Return the names of what a DAG publishes, without what flows backwards."""
     return {asset.name for task in dag.tasks for asset in task.outlets} - FEEDBACK
 
 

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -47,6 +48,13 @@ def output_to(log_file: Path) -> Iterator[Console]:
                 os.close(original)
 
 
+@dataclass
+class Outcome:
+    """How a stage ended; whoever runs it sets `failed`."""
+
+    failed: bool = False
+
+
 class Screen:
     """What runs now, for how long, and the last thing it said.
 
@@ -77,12 +85,14 @@ class Screen:
                 logging.getLogger(name).removeHandler(listener)
 
     @contextmanager
-    def stage(self, title: str) -> Iterator[None]:
-        """Show a stage while it runs and leave a line with its seconds when it ended well."""
+    def stage(self, title: str) -> Iterator[Outcome]:
+        """Show a stage while it runs; leave a line with its seconds, unless the block raises."""
         self._stage, self._task, self._note = title, "", ""
         self._began = time.monotonic()
-        yield
-        self.say(f"[green]✓[/] {escape(title):<24} {time.monotonic() - self._began:6.1f} s")
+        outcome = Outcome()
+        yield outcome
+        mark = "[red]✗[/]" if outcome.failed else "[green]✓[/]"
+        self.say(f"{mark} {escape(title):<24} {time.monotonic() - self._began:6.1f} s")
         self._stage = ""
 
     def task(self, label: str) -> None:

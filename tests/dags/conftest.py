@@ -41,10 +41,12 @@ class Stages:
     calls: list[tuple[Any, ...]] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     drifted: bool = False
+    halted: str = ""
 
     def modules(self) -> dict[str, dict[str, Any]]:
         """Return the stand-ins by module and name."""
-        segment = {"name": "browsers", "size": 3, "entered": 3, "left": 0, "held_out": 1, "suppressed": 0}
+        from ml.segments.assign import check_ready
+
         drift = {"share": 0.4, "status": "ok", "report": "r"}
         return {
             "ml.sources.load": {"source_names": lambda: ["products", "orders"], "ingest_source": self._say("ingest")},
@@ -55,11 +57,18 @@ class Stages:
             "ml.monitoring.watch": {"watch_drift": lambda as_of: drift | {"drifted": self.drifted}},
             "ml.scores.batch": {"score_model": self._say("score")},
             "ml.segments.assign": {
-                "build_segments": lambda *asked: self._say("segments")(*asked) and [segment],
+                "build_segments": self._segments,
+                "check_ready": check_ready,
                 "sync_targets": lambda: [{"segment": s, "destination": "hubspot"} for s in ("browsers", "lapsed")],
             },
             "ml.measurement.kpis": {"measure_segments": self._say("measure")},
         }
+
+    def _segments(self, *asked: Any) -> list[dict[str, Any]]:
+        self.calls.append(("segments", *asked))
+        counts = {"size": 3, "entered": 3, "left": 0, "held_out": 1, "suppressed": 0}
+        status = {"status": "halted", "reason": "too many"} if self.halted else {"status": "ready", "reason": ""}
+        return [{"name": "browsers", **counts, **status}]
 
     def _say(self, what: str) -> Any:
         def called(*asked: Any) -> dict[str, Any]:
@@ -73,6 +82,7 @@ class Stages:
 def stages(monkeypatch: pytest.MonkeyPatch) -> Stages:
     """Replace the stage functions and the push to a platform."""
     from activation.operators.sync import SyncSegmentOperator
+    from ml.errors import GuardTripped
 
     found = Stages()
     for name, functions in found.modules().items():
@@ -81,6 +91,8 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> Stages:
         monkeypatch.setitem(sys.modules, name, module)
 
     def execute(self: Any, context: Any) -> dict[str, Any]:
+        if self.segment == found.halted:
+            raise GuardTripped(f"{self.segment}: too many leave")
         found.calls.append(("sync", self.segment, self.destination, self.as_of, self.plan_only))
         counts = {"adds": 3, "updates": 2, "removes": 1, "confirmed": 0 if self.plan_only else 6, "failed": 0}
         return {"destination": self.destination, "segment": self.segment, **counts}

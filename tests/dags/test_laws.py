@@ -113,7 +113,7 @@ EDGES = {
         ("as_of", "ask_for_training"),
     },
     "score_customers": {("choose", "score"), ("as_of", "score"), ("score", "publish"), ("as_of", "publish")},
-    "build_segments": {("as_of", "build"), ("build", "publish"), ("as_of", "publish")},
+    "build_segments": {("as_of", "build"), ("build", "publish"), ("as_of", "publish"), ("build", "all_ready")},
     "sync_segments": {
         ("as_of", "choose"),
         ("choose", "preview"),
@@ -123,6 +123,7 @@ EDGES = {
         ("preview", "approve"),
         ("approve", "sync"),
         ("sync", "really_sent"),
+        ("sync", "all_confirmed"),
         ("really_sent", "publish"),
         ("as_of", "publish"),
     },

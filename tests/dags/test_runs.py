@@ -1,5 +1,7 @@
 """The DAGs run over `dag.test()`, with stages that only say what they were asked."""
 
+import re
+
 import pytest
 
 from tests.dags.conftest import AS_OF
@@ -109,10 +111,24 @@ def test_the_last_two_stages_pass_the_as_of_on(fresh, stages):
     assert stages.calls == [("segments", AS_OF, ["browsers"]), ("measure", AS_OF)]
 
 
-def test_a_failure_names_the_dag_the_task_and_the_error(fresh, stages):
-    from orchestration.inprocess import DagFailed
+def test_a_segment_that_is_not_ready_fails_its_run_and_holds_up_no_other(fresh, stages):
+    stages.halted = "browsers"
+    run = _run(fresh, "build_segments", as_of="2018-01-01")
+    assert run.failure == ("DAG build_segments failed. Task all_ready: FatalError: browsers is halted: too many")
+    assert {"segment_members", "segment_runs"} <= run.published
 
+
+def test_a_guard_that_trips_fails_the_run_and_holds_up_no_other_segment(fresh, stages):
+    stages.halted = "browsers"
+    run = _run(fresh, "sync_segments", as_of="2018-01-01")
+    assert stages.calls == [("sync", "lapsed", "hubspot", AS_OF, False)]
+    assert run.failure == "DAG sync_segments failed. Task sync[0]: GuardTripped: browsers: too many leave"
+    assert "sync_runs" in run.published
+
+
+def test_a_failure_names_the_dag_the_task_and_the_error(fresh, stages):
+    run = _run(fresh, "sync_segments", as_of="2018-01-01", segments=["lapse"])
     words = r"DAG sync_segments failed\. Task choose: ConfigError: .*no segment 'lapse'; did you mean lapsed"
-    with pytest.raises(DagFailed, match=words):
-        _run(fresh, "sync_segments", as_of="2018-01-01", segments=["lapse"])
+    assert re.match(words, run.failure)
     assert stages.calls == []
+    assert run.published == frozenset()

@@ -35,7 +35,14 @@ def test_a_stage_that_ends_well_leaves_its_name_and_its_seconds():
     assert "✓ features" in screen.console.file.getvalue()
 
 
-def test_a_stage_that_fails_leaves_no_tick():
+def test_a_stage_that_ended_badly_is_crossed():
+    screen = _screen(pulse=60)
+    with screen.stage("features") as outcome:
+        outcome.failed = True
+    assert "✗ features" in screen.console.file.getvalue()
+
+
+def test_a_stage_that_raises_leaves_no_tick():
     screen = _screen(pulse=60)
     with pytest.raises(ValueError, match="broken"), screen.stage("features"):
         raise ValueError("broken")
