@@ -1,5 +1,6 @@
 -- One window for all: an order's place from the last, the order before it, and the week of the one after it.
--- PARTITION BY status keeps cancelled orders out of the gaps between placed ones.
+-- Its partitions keep cancelled orders out of the gaps between placed ones. No tie-breaker: of orders in the same
+-- second only the second is used, and a text key to sort by costs a fifth of the query.
 WITH orders AS (
   SELECT
     customer_key,
@@ -15,7 +16,7 @@ WITH orders AS (
   FROM customer_orders
   WHERE ordered_epoch < {{ as_of_epoch }}
   WINDOW latest_first AS (
-    PARTITION BY customer_key, status ORDER BY ordered_epoch DESC NULLS LAST, order_id DESC NULLS LAST
+    PARTITION BY customer_key, CASE WHEN status = 'placed' THEN 1 ELSE 0 END ORDER BY ordered_epoch DESC NULLS LAST
   )
 ), measured AS (
   SELECT
