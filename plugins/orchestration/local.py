@@ -95,6 +95,7 @@ def in_process(console: Console) -> Iterator[tuple[dict[str, Any], Screen]]:
     screen = Screen(console)
     with ExitStack() as stack:
         stack.enter_context(only_one(settings().home))
+        refuse_beside_services()
         stack.enter_context(screen.alive())
         with screen.stage("prepare"):
             dags = _prepare(screen)
@@ -112,6 +113,15 @@ def only_one(home: Path) -> Iterator[None]:
         except OSError as error:
             raise AudienceflowError(f"Another run holds {home}: wait for it, or stop it first") from error
         yield
+
+
+def refuse_beside_services() -> None:
+    """Raise `AudienceflowError` while `make up` serves this home folder: its scheduler would take up our runs."""
+    from orchestration.services import register
+
+    for service in register().running():
+        if service.name == "Airflow":
+            raise AudienceflowError(f"Airflow runs at {service.address}: start the DAG there, or `make down` first")
 
 
 @contextmanager

@@ -1,0 +1,57 @@
+"""What `make demo` and `make run` accept, refuse and leave behind."""
+
+import io
+import os
+
+import pytest
+from rich.console import Console
+
+from ml.errors import AudienceflowError, ConfigError
+from orchestration import local
+from orchestration.screen import Screen
+
+
+def _screen():
+    return Screen(Console(file=io.StringIO(), width=200))
+
+
+def test_a_configuration_is_a_json_object():
+    assert local._conf('{"dry_run": true}') == {"dry_run": True}
+    assert local._conf("") == {}
+    with pytest.raises(ConfigError, match="not JSON"):
+        local._conf("dry_run=true")
+    with pytest.raises(ConfigError, match="must be a JSON object"):
+        local._conf("[1]")
+
+
+def test_a_second_run_over_the_same_home_is_refused_and_the_lock_ends_with_the_first(tmp_path):
+    with (
+        local.only_one(tmp_path),
+        pytest.raises(AudienceflowError, match="Another run holds"),
+        local.only_one(tmp_path),
+    ):
+        pass
+    with local.only_one(tmp_path):
+        pass
+
+
+def test_while_the_services_run_nothing_else_writes_their_state(home, monkeypatch):
+    import psutil
+
+    from orchestration.processes import Service
+    from orchestration.services import register
+
+    register().add(Service("Airflow", os.getpid(), psutil.Process().create_time(), "http://127.0.0.1:8080"))
+    with pytest.raises(AudienceflowError, match=r"Airflow runs at http://127\.0\.0\.1:8080.*make down"):
+        local.refuse_beside_services()
+
+
+def test_the_sandbox_is_the_crm_unless_a_connection_is_set(home, monkeypatch):
+    monkeypatch.delenv(local.CRM_CONNECTION, raising=False)
+    with local.crm(_screen()):
+        assert '"conn_type": "hubspot"' in os.environ[local.CRM_CONNECTION]
+    assert local.CRM_CONNECTION not in os.environ
+    monkeypatch.setenv(local.CRM_CONNECTION, "the real one")
+    with local.crm(_screen()):
+        assert os.environ[local.CRM_CONNECTION] == "the real one"
+    assert os.environ[local.CRM_CONNECTION] == "the real one"
