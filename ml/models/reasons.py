@@ -116,8 +116,9 @@ class Reasons(Estimator):
             name = self.features[position]
             rows = np.flatnonzero(chosen == position)
             values, place = np.unique(_rounded(name, frame[name].to_numpy()[rows]), return_inverse=True)
-            made = np.array([[self._words(name, v, up) for up in (False, True)] for v in values], dtype=object)
-            texts[rows] = made[place, raises[rows].astype(np.intp)]
+            pairs, place = np.unique(2 * place + raises[rows], return_inverse=True)
+            made = [self._words(name, values[pair // 2], bool(pair % 2)) for pair in pairs]
+            texts[rows] = np.array(made, dtype=object)[place]
         return pa.array(texts, type=pa.string())
 
     def _words(self, name: str, value: float | str, up: bool) -> str:
@@ -137,10 +138,12 @@ def label(name: str, description: str, kind: str) -> str:
 
 
 def _rounded(name: str, values: NDArray[Any]) -> NDArray[Any]:
-    """Return numbers as a marketer reads them: amounts in units of 100 cents, shares in percent, two decimals."""
+    """Return numbers as a marketer reads them: amounts in units of 100 cents, shares in percent, about three digits."""
     if values.dtype == object:
         return values.astype(str)
-    return np.round(values.astype(np.float64) * _scale(name), 2)
+    scaled = values.astype(np.float64) * _scale(name)
+    size = np.abs(scaled)
+    return np.where(size >= 100, np.round(scaled), np.where(size >= 10, np.round(scaled, 1), np.round(scaled, 2)))
 
 
 def _shown(name: str, value: float | str) -> str:
@@ -148,7 +151,7 @@ def _shown(name: str, value: float | str) -> str:
         return value
     if np.isnan(value):
         return "unknown"
-    text = f"{value:,.2f}" if "cents" in name else f"{value:,.2f}".rstrip("0").rstrip(".")
+    text = f"{value:,.2f}".rstrip("0").rstrip(".")
     return f"{text}%" if _is_share(name) else text
 
 
