@@ -118,6 +118,6 @@ SELECT
   CAST(COALESCE(browsing.engagement_micros_28d, 0) AS BIGINT) AS engagement_micros_28d,
   COALESCE(revisits.revisited_products_28d, 0) AS revisited_products_28d
 FROM history
-LEFT JOIN last_events ON last_events.customer_key = history.customer_key
+JOIN last_events ON last_events.customer_key = history.customer_key
 LEFT JOIN browsing ON browsing.customer_key = history.customer_key
 LEFT JOIN revisits ON revisits.customer_key = history.customer_key
