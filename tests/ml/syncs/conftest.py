@@ -24,6 +24,17 @@ def config(config_folder, home, monkeypatch):
     use(config_folder, monkeypatch)
 
 
+@pytest.fixture
+def reconfigure(home, monkeypatch):
+    """Give the test a configuration of its own, with changes to the destination."""
+
+    def write(**destination):
+        write_config(home / "config", **destination)
+        use(home / "config", monkeypatch)
+
+    return write
+
+
 @pytest.fixture(scope="session")
 def thirty():
     """A warehouse in memory whose segment `loyal` has 30 ordinary members."""

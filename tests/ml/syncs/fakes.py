@@ -42,6 +42,7 @@ class FakePlatform:
         return Outcome(contact.trace_id, remote_id=record["id"])
 
     def change_membership(self, list_id, add, remove):
+        self._maybe_silent("join") if add else None
         if not self.late:
             self._maybe_silent("members")
         known = {record["id"] for record in self.contacts.values()}

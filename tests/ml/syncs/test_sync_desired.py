@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from syncworld import AS_OF, fill, use, write_config
+from syncworld import AS_OF, fill
 
 from ml.errors import FatalError, GuardTripped, NotEnoughData
 from ml.syncs.audience import audience
@@ -101,11 +101,10 @@ def test_a_segment_that_was_not_built_or_was_halted_is_not_sent(world):
         load_desired(world, audience("loyal", "hubspot"), AS_OF)
 
 
-def test_a_property_without_any_score_halts_or_is_left_alone_as_configured(world, home, monkeypatch):
+def test_a_property_without_any_score_halts_or_is_left_alone_as_configured(world, reconfigure):
     world.delete("customer_scores")
     with pytest.raises(NotEnoughData, match=r"property af_churn: no scores of churn_28d .*score_customers"):
         load_desired(world, audience("loyal", "hubspot"), AS_OF)
     score = {"score": "churn_28d", "on_missing": "omit"}
-    write_config(home / "config", properties=[{"name": "af_churn", "label": "Churn", "kind": "number", "value": score}])
-    use(home / "config", monkeypatch)
+    reconfigure(properties=[{"name": "af_churn", "label": "Churn", "kind": "number", "value": score}])
     assert "af_churn" not in load_desired(world, audience("loyal", "hubspot"), AS_OF).contacts

@@ -150,6 +150,13 @@ def test_membership_that_was_not_answered_is_not_confirmed_and_can_be_undone(syn
     assert platform.emails_on(LIST) == {f"c{k}@example.com" for k in range(1, 26)}
 
 
+def test_a_record_refused_in_a_batch_that_then_falls_silent_is_counted_once_and_keeps_its_reason(sync, platform, world):
+    platform.terminal, platform.silent["members"] = {"c5@example.com"}, 1
+    report = sync()
+    assert (report.tally.failed, report.tally.terminal) == (30, 1)
+    assert (ledger(world).loc[5, "state"], ledger(world).loc[6, "state"]) == ("terminal", "failed")
+
+
 def test_a_removal_that_was_not_answered_is_tried_again(sync, platform, world):
     sync()
     fill(world, people(29))
@@ -170,7 +177,19 @@ def test_a_new_address_brings_the_new_contact_and_takes_the_old_one_off(sync, pl
     assert "c7@example.com" not in platform.emails_on(LIST)
 
 
-def test_two_customers_who_swap_addresses_both_stay_members(sync, platform, world):
+def test_a_new_address_whose_membership_was_not_answered_is_asked_for_again(sync, platform, world):
+    sync()
+    fill(world, {**people(30), 7: {"email": "new7@example.com"}})
+    platform.silent["join"] = 1
+    assert sync().tally.failed == 1
+    assert "new7@example.com" not in platform.emails_on(LIST)
+    sync()
+    assert "new7@example.com" in platform.emails_on(LIST)
+
+
+@pytest.mark.parametrize("batch_rows", [100, 1])
+def test_two_customers_who_swap_addresses_both_stay_members(sync, platform, world, reconfigure, batch_rows):
+    reconfigure(batch_rows=batch_rows)
     sync()
     fill(world, {**people(30), 1: {"email": "c30@example.com"}, 30: {"email": "c1@example.com"}})
     sync()

@@ -22,12 +22,12 @@ def test_processes_share_the_limit(tmp_path):
     """N workers must not send N times the rate."""
     context = multiprocessing.get_context("fork")
     found = context.Queue()
-    workers = [context.Process(target=_take, args=(tmp_path / "a.sqlite", 10, 8, found)) for _ in range(3)]
+    workers = [context.Process(target=_take, args=(tmp_path / "a.sqlite", 150, 100, found)) for _ in range(3)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    assert sum(found.get() for _ in workers) == 10
+    assert sum(found.get() for _ in workers) == 150
 
 
 def test_a_full_window_is_waited_out(tmp_path):
