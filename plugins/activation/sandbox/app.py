@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -69,7 +70,10 @@ class Sandbox:
     def _endpoint(self, handle: Handler) -> Endpoint:
         async def answer(request: Request) -> Response:
             body = await _json(request)
-            response = await self._guarded(request, body, handle)
+            try:
+                response = await self._guarded(request, body, handle)
+            except (KeyError, TypeError, AttributeError) as problem:
+                response = error(400, f"Invalid input JSON: {type(problem).__name__} {problem}")
             self.log.append(_entry(request, body, response))
             return response
 
@@ -116,7 +120,10 @@ class Sandbox:
         return HTMLResponse(render(self.crm.state))
 
     async def _set_fault(self, request: Request) -> Response:
-        self.faults.active.append(Fault.model_validate(await _json(request)))
+        try:
+            self.faults.active.append(Fault.model_validate(await _json(request)))
+        except ValidationError as problem:
+            return error(400, str(problem))
         return JSONResponse({"faults": len(self.faults.active)}, status_code=201)
 
     async def _clear_faults(self, _: Request) -> Response:
@@ -137,8 +144,10 @@ class Sandbox:
 
 
 async def _json(request: Request) -> dict[str, Any]:
-    text = await request.body()
-    found = json.loads(text) if text else {}
+    try:
+        found = json.loads(await request.body() or b"{}")
+    except json.JSONDecodeError:
+        found = {}
     return found if isinstance(found, dict) else {"inputs": found}
 
 

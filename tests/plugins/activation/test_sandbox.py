@@ -102,3 +102,16 @@ def test_a_batch_that_breaks_the_contract_is_refused_whole(sandbox, inputs, mess
     assert answer.status_code in (400, 409)
     assert message in answer.json()["message"]
     assert sandbox.state()["contacts"] == {}
+
+
+@pytest.mark.parametrize("body", ["", "nonsense", "[]", '{"inputs": [5]}', '{"inputs": [{"id": "a@x.com"}]}'])
+def test_a_body_of_another_shape_is_refused(sandbox, body):
+    headers = {"authorization": "Bearer sandbox-token"}
+    answer = sandbox.http.post("/crm/objects/2026-03/contacts/batch/upsert", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["category"]) == (400, "VALIDATION_ERROR")
+
+
+def test_an_unknown_fault_is_refused_and_names_the_known_ones(sandbox):
+    answer = sandbox.http.post("/_sandbox/faults", json={"kind": "bogus"})
+    assert answer.status_code == 400
+    assert "'truncated'" in answer.json()["message"]
