@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -50,7 +51,7 @@ def judge(spec: ModelSpec, challenger: Version, test: Snapshot, warehouse: Wareh
     It must not be clearly worse than its gates ask against the rules and the linear baseline, and its loss to the
     champion on the same resampled customers must stay within `gates.champion_loss`.
     """
-    seen = pd.read_parquet(registry.read_artifact(challenger.run_id, "test_predictions.parquet"))
+    seen = pd.read_parquet(BytesIO(registry.read_artifact(challenger.run_id, "test_predictions.parquet")))
     failed = _failed_gates(spec, seen)
     if failed:
         return Verdict(False, f"kept back: {'; '.join(failed)}")

@@ -6,11 +6,13 @@ the alias moves before the decision is written, so that a repeated training pick
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import os
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from ml.errors import RegistryUnavailable
+from ml.models.contents import TRUSTED, requirements
 from ml.models.probe import TIMEOUT, probe, shown, sqlite_file
 from ml.settings import settings
 
@@ -39,30 +42,9 @@ _ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": str(TIMEOUT),
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "GIT_PYTHON_REFRESH": "quiet",
 }
-# What a saved scorer may hold; skops refuses to load anything else.
-_TRUSTED = [
-    "collections.OrderedDict",
-    "lightgbm.basic.Booster",
-    "lightgbm.sklearn.LGBMClassifier",
-    "lightgbm.sklearn.LGBMRegressor",
-    "ml.models.calibrate.Identity",
-    "ml.models.calibrate.Isotonic",
-    "ml.models.calibrate.Level",
-    "ml.models.calibrate.Sigmoid",
-    "ml.models.encoder.FeatureEncoder",
-    "ml.models.encoder.signed_log",
-    "ml.models.reasons.Reasons",
-    "ml.models.scorer.Scorer",
-    "numpy.dtype",
-    "sklearn._loss.loss.HalfTweedieLoss",
-    "sklearn.tree._tree.Tree",
-    "xgboost.core.Booster",
-    "xgboost.sklearn.XGBClassifier",
-    "xgboost.sklearn.XGBRegressor",
-]
-_LIBRARIES = ("scikit-learn", "xgboost-cpu", "lightgbm", "skops", "pandas", "numpy", "pyarrow", "mlflow")
 
 
 @dataclass(frozen=True)
@@ -157,9 +139,9 @@ def _log_model(record: Record) -> None:
         name="model",
         signature=infer_signature(record.example, record.scorer.predict(record.example)),
         input_example=record.example,
-        pip_requirements=_requirements(),
+        pip_requirements=requirements(),
         serialization_format="skops",
-        skops_trusted_types=_TRUSTED,
+        skops_trusted_types=TRUSTED,
         tags={"model": record.name},
     )
     mlflow.set_tag("model_uri", info.model_uri)
@@ -225,10 +207,10 @@ def _load(uri: str, name: str, version: str) -> Scorer:
         return scorer
 
 
-def read_artifact(run_id: str, path: str) -> Path:
-    """Return a local copy of a run's file. Raises `RegistryUnavailable`."""
-    with _reach(f"reading {path} of run {run_id}") as client:
-        return Path(client.download_artifacts(run_id, path))
+def read_artifact(run_id: str, path: str) -> bytes:
+    """Return the content of a run's file. Raises `RegistryUnavailable`."""
+    with _reach(f"reading {path} of run {run_id}") as client, tempfile.TemporaryDirectory() as folder:
+        return Path(client.download_artifacts(run_id, path, folder)).read_bytes()
 
 
 def add_artifact(run_id: str, file: Path, folder: str) -> None:
@@ -244,12 +226,6 @@ def _looked_up(client: MlflowClient, name: str, version: str) -> Version:
 
 def _version(found: Any, *, is_champion: bool) -> Version:
     return Version(found.name, str(found.version), found.run_id, is_champion, dict(found.tags))
-
-
-def _requirements() -> list[str]:
-    from importlib.metadata import version
-
-    return [f"{library}=={version(library)}" for library in _LIBRARIES]
 
 
 @contextmanager
@@ -291,15 +267,20 @@ def _create_store(uri: str) -> None:
     path = sqlite_file(uri)
     if path is None or path.exists():
         return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name("mlflow.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # ends with the process, however it ends
+        if not path.exists():
+            _migrate(path.with_name("mlflow.db.part")).replace(path)
+
+
+def _migrate(path: Path) -> Path:
     import mlflow
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f"{path.name}.{os.getpid()}")
-    aside.unlink(missing_ok=True)
-    mlflow.MlflowClient(f"sqlite:///{aside}").search_experiments(max_results=1)
-    with suppress(FileExistsError):  # another process was faster
-        os.link(aside, path)
-    aside.unlink()
+    for left in path.parent.glob(f"{path.name}*"):  # by a process that was killed
+        left.unlink()
+    mlflow.MlflowClient(f"sqlite:///{path}").search_experiments(max_results=1)
+    return path
 
 
 def _experiment(client: MlflowClient) -> str:

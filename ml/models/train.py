@@ -72,7 +72,7 @@ def train_model(name: str, as_of: str, *, force: bool = False, warehouse: Wareho
 def _result(version: Version) -> dict[str, Any]:
     from ml.models import registry
 
-    found = json.loads(registry.read_artifact(version.run_id, "evaluation.json").read_text(encoding="utf-8"))
+    found = json.loads(registry.read_artifact(version.run_id, "evaluation.json"))
     return {
         "name": version.name,
         "version": version.version,

@@ -6,6 +6,7 @@ import json
 import logging
 import shutil
 from dataclasses import asdict, dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,8 +93,8 @@ def _samples(
     from ml.models.dataset import read_features
 
     scorer = registry.load_scorer(champion)
-    weights = json.loads(registry.read_artifact(champion.run_id, "importance.json").read_text(encoding="utf-8"))
-    reference = pd.read_parquet(registry.read_artifact(champion.run_id, "reference.parquet"))
+    weights = json.loads(registry.read_artifact(champion.run_id, "importance.json"))
+    reference = pd.read_parquet(BytesIO(registry.read_artifact(champion.run_id, "reference.parquet")))
     current = read_features(house, spec, at, scorer.features, spec.population).sort_index()
     current = current.sample(min(len(current), limits.max_rows), random_state=settings().seed)
     current = current.assign(**{SCORE: scorer.predict(current) if len(current) else []})

@@ -13,6 +13,7 @@ import skops.io
 from ml.errors import RegistryUnavailable
 from ml.models import registry
 from ml.models.calibrate import CALIBRATORS
+from ml.models.contents import TRUSTED
 from ml.models.encoder import FeatureEncoder
 from ml.models.estimators import build
 from ml.models.probe import probe, shown
@@ -66,7 +67,8 @@ def test_without_a_store_there_is_no_champion_and_a_store_is_made(store: Path):
 def test_a_store_left_half_made_by_a_kill_is_not_used(home: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch):
     path = home / "mlflow" / "mlflow.db"
     path.parent.mkdir()
-    (path.parent / "mlflow.db.12345").write_text("half a migration")
+    for left in ("mlflow.db.part", "mlflow.db.part-journal"):
+        (path.parent / left).write_text("half a migration")
 
     def make_whole(uri: str) -> object:
         Path(uri.removeprefix("sqlite:///")).write_bytes(empty_store.read_bytes())
@@ -75,7 +77,7 @@ def test_a_store_left_half_made_by_a_kill_is_not_used(home: Path, empty_store: P
     monkeypatch.setattr("mlflow.MlflowClient", make_whole)
     registry._create_store(f"sqlite:///{path}")
     assert path.read_bytes() == empty_store.read_bytes()
-    assert sorted(f.name for f in path.parent.iterdir()) == ["mlflow.db", "mlflow.db.12345"]
+    assert sorted(f.name for f in path.parent.iterdir()) == ["mlflow.db", "mlflow.lock"]
 
 
 CANDIDATES = [(kind, name) for kind, linear in LINEAR.items() for name in Candidates.model_fields if fits(name, linear)]
@@ -96,6 +98,6 @@ def test_whatever_wins_can_be_saved_and_loaded_and_scores_the_same(kind: str, na
     words = dict.fromkeys(frame, "words")
     reasons = Reasons(pipeline["encode"], words, words, seed=1, threads=1).fit(frame, margin(raw, kind))
     scorer = Scorer(kind, pipeline, unit, calibrator, reasons)
-    loaded = skops.io.loads(skops.io.dumps(scorer), trusted=registry._TRUSTED)
+    loaded = skops.io.loads(skops.io.dumps(scorer), trusted=TRUSTED)
     np.testing.assert_allclose(loaded.predict(frame), scorer.predict(frame), rtol=0, atol=1e-12)
     assert loaded.explain(frame) == scorer.explain(frame)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +82,7 @@ def test_a_run_keeps_what_a_person_and_the_next_step_need(trained: Warehouse):
 def test_the_registered_model_predicts_what_was_tested(trained: Warehouse):
     champion = registry.champion("churn_28d")
     scorer = registry.load_scorer(champion)
-    seen = pd.read_parquet(registry.read_artifact(champion.run_id, "test_predictions.parquet"))
+    seen = pd.read_parquet(BytesIO(registry.read_artifact(champion.run_id, "test_predictions.parquet")))
     test_at = parse_as_of(AS_OF).minus(28)
     frame = read_features(trained, model_spec("churn_28d"), test_at, scorer.features).loc[seen["customer_key"]]
     np.testing.assert_allclose(scorer.predict(frame), seen["chosen"], rtol=0, atol=1e-12)

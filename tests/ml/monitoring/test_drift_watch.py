@@ -77,7 +77,7 @@ def test_steady_customers_are_ok_and_written_down(trained: Warehouse, quick: Non
     row = trained.read("drift_runs").iloc[0]
     assert (row["model"], row["model_version"], row["rows_compared"]) == ("churn_28d", "1", 500)
     assert (settings().reports / row["report"]).exists()
-    assert registry.read_artifact(registry.champion("churn_28d").run_id, "drift/churn_28d.html").exists()
+    assert registry.read_artifact(registry.champion("churn_28d").run_id, "drift/churn_28d.html") == b"<html>"
     assert watch_drift(AS_OF, warehouse=trained) == found
     assert trained.count("drift_runs") == 1
 
