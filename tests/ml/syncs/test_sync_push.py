@@ -189,8 +189,8 @@ def test_a_new_address_whose_membership_was_not_answered_is_asked_for_again(sync
 
 @pytest.mark.parametrize("batch_rows", [100, 1])
 def test_two_customers_who_swap_addresses_both_stay_members(sync, platform, world, reconfigure, batch_rows):
-    reconfigure(batch_rows=batch_rows)
     sync()
+    reconfigure(batch_rows=batch_rows)
     fill(world, {**people(30), 1: {"email": "c30@example.com"}, 30: {"email": "c1@example.com"}})
     sync()
     assert len(platform.emails_on(LIST)) == 30
