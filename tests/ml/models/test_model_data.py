@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from ml.models.spec import ModelSpec, model_spec
 from ml.sql import table
 from ml.times import DAY, AsOf, parse_as_of
 from ml.warehouse import Warehouse
-from tests.ml.models.shop import AS_OF, features, keys, labels
+from tests.ml.models.shop import AS_OF, CHURN, features, keys, labels, use_models, write_orders
 
 AT = parse_as_of(AS_OF).minus(28)
 
@@ -70,6 +71,23 @@ def test_changed_orders_make_the_snapshots_stale(shop: Warehouse, built: list[st
     shop.write("customer_orders", pd.concat([shop.read("customer_orders"), order]))
     snapshots.ensure(spec, chosen, at, shop)
     assert len(built) == 8
+
+
+def test_both_engines_give_the_same_snapshot_and_the_same_ledger(
+    both_engines: tuple[Warehouse, Warehouse], built: list[str], home: Path, monkeypatch: pytest.MonkeyPatch
+):
+    use_models(home, monkeypatch, CHURN)
+    spec, at, digests = model_spec("churn_28d"), parse_as_of(AS_OF), []
+    for engine in both_engines:
+        write_orders(engine)
+        chosen = snapshots.choose(spec, at, engine)
+        snapshots.ensure(spec, chosen, at, engine)
+        snapshots.ensure(spec, chosen, at, engine)
+        digests.append(read_snapshot(engine, spec, AT).digest())
+    assert digests[0] == digests[1]
+    assert len(built) == 16, "eight partitions on each engine, once"
+    ledgers = [engine.read("training_snapshots", order_by=["snapshot"]) for engine in both_engines]
+    pd.testing.assert_frame_equal(*ledgers)
 
 
 LINES = [  # customer, order, department, category, day before as_of, cents
