@@ -16,14 +16,15 @@ from ml.errors import AudienceflowError
 from ml.settings import settings
 from orchestration import summary
 from orchestration.environment import ADMIN, LOOPBACK, airflow_environment, apply_environment, secret_file
-from orchestration.local import CRM_CONNECTION, sandbox_state
+from orchestration.local import CRM_CONNECTION, only_one, sandbox_state
 from orchestration.processes import Register, Service, answer, free_port, start, stop, wait_until
 from orchestration.screen import Screen, output_to
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+PATIENCE = 300.0
 AIRFLOW_PARTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
 
 
@@ -93,30 +94,47 @@ def _demo_first() -> None:
 
 
 def _start_all(known: Register, screen: Screen) -> None:
+    """Start everything at once and wait for each: the slow parts start side by side."""
     from orchestration import bookkeeping
 
-    with screen.stage("prepare"):
-        bookkeeping.prepare()
-        bookkeeping.abandon_test_runs()
-        bookkeeping.release_schedules()
+    with only_one(settings().home):
+        with screen.stage("prepare"):
+            bookkeeping.prepare()
+            bookkeeping.abandon_test_runs()
+            bookkeeping.release_schedules()
+        waits = {}
+        for service, is_ready in _starts(_environment()):
+            known.add(service)
+            waits[service] = is_ready
+    for service, is_ready in waits.items():
+        with screen.stage(service.name):
+            wait_until(is_ready, service, _log(service.name), seconds=PATIENCE)
+
+
+def _environment() -> dict[str, str]:
     port = free_port(settings().airflow_port, width=3)
-    env = {**os.environ, **airflow_environment(settings().home, port)}
-    env["AUDIENCEFLOW_AS_OF"] = settings().as_of or str(summary.read(summary.summary_path())["as_of"])
-    env["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # its job runners are six more processes
+    return {
+        **os.environ,
+        **airflow_environment(settings().home, port),
+        "AUDIENCEFLOW_AS_OF": settings().as_of or str(summary.read(summary.summary_path())["as_of"]),
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # its job runners are six more processes
+    }
+
+
+def _starts(env: dict[str, str]) -> Iterator[tuple[Service, Callable[[], bool]]]:
+    """Start one service after the other; Airflow comes last, because it links to the others."""
     if CRM_CONNECTION not in env:
-        env[CRM_CONNECTION] = _start_sandbox(known, screen, env)
+        yield _start_sandbox(env)
     if not settings().mlflow_tracking_uri.startswith("http"):
-        _start_mlflow(known, screen, env)
-    _start_airflow(known, screen, env)
+        yield _start_mlflow(env)
+    yield _start_airflow(env)
 
 
-def _start_airflow(known: Register, screen: Screen, env: dict[str, str]) -> None:
+def _start_airflow(env: dict[str, str]) -> tuple[Service, Callable[[], bool]]:
     password()
     address = env["AIRFLOW__API__BASE_URL"]
-    with screen.stage("airflow"):
-        service = start("Airflow", [sys.executable, "-m", "orchestration.standalone"], env, _log("airflow"), address)
-        known.add(service)
-        wait_until(lambda: airflow_is_healthy(address), service, _log("airflow"), seconds=300)
+    service = start("Airflow", [sys.executable, "-m", "orchestration.standalone"], env, _log("Airflow"), address)
+    return service, lambda: airflow_is_healthy(address)
 
 
 def airflow_is_healthy(address: str) -> bool:
@@ -127,32 +145,28 @@ def airflow_is_healthy(address: str) -> bool:
     )
 
 
-def _start_mlflow(known: Register, screen: Screen, env: dict[str, str]) -> None:
+def _start_mlflow(env: dict[str, str]) -> tuple[Service, Callable[[], bool]]:
     port = free_port(settings().mlflow_port)
     address = f"http://{LOOPBACK}:{port}"
     command = [sys.executable, "-m", "mlflow", "server", "--host", LOOPBACK, "--port", str(port), "--workers", "1"]
     store = ["--backend-store-uri", settings().mlflow_tracking_uri]
     artifacts = ["--artifacts-destination", str(settings().mlflow_artifacts)]
-    with screen.stage("mlflow"):
-        service = start("MLflow", [*command, *store, *artifacts], env, _log("mlflow"), address)
-        known.add(service)
-        wait_until(lambda: answer(f"{address}/health") == "OK", service, _log("mlflow"), seconds=180)
+    service = start("MLflow", [*command, *store, *artifacts], env, _log("MLflow"), address)
     env["AUDIENCEFLOW_MLFLOW_LINK"] = address
+    return service, lambda: answer(f"{address}/health") == "OK"
 
 
-def _start_sandbox(known: Register, screen: Screen, env: dict[str, str]) -> str:
-    """Start the sandbox CRM over the demo's state and return its Airflow connection."""
+def _start_sandbox(env: dict[str, str]) -> tuple[Service, Callable[[], bool]]:
+    """Start the sandbox CRM over the demo's state, and let Airflow's connection point at it."""
     from activation.sandbox import connection_json
 
     port = free_port(settings().sandbox_port)
     address = f"http://{LOOPBACK}:{port}"
     command = [sys.executable, "-m", "activation.sandbox", "--port", str(port), "--state", str(sandbox_state())]
-    with screen.stage("sandbox crm"):
-        service = start("Sandbox CRM", command, env, _log("sandbox"), address)
-        known.add(service)
-        wait_until(lambda: answer(address) is not None, service, _log("sandbox"), seconds=60)
+    service = start("Sandbox CRM", command, env, _log("Sandbox CRM"), address)
+    env[CRM_CONNECTION] = connection_json(address)
     env["AUDIENCEFLOW_CRM_LINK"] = address
-    return connection_json(address)
+    return service, lambda: answer(address) is not None
 
 
 def _stop_all(known: Register) -> list[str]:
@@ -182,7 +196,7 @@ def _show(console: Console, services: Sequence[Service]) -> None:
 
 
 def _log(name: str) -> Path:
-    return settings().home / "logs" / f"{name}.log"
+    return settings().home / "logs" / f"{name.lower().replace(' ', '-')}.log"
 
 
 if __name__ == "__main__":
