@@ -33,7 +33,7 @@ def run_all(dags: Mapping[str, DAG], conf: dict[str, Any], screen: Screen) -> di
 def _run(dag: DAG, conf: dict[str, Any], screen: Screen) -> StageRun:
     known = {name: value for name, value in conf.items() if name in dag.params}
     with screen.stage(dag.dag_id) as outcome:
-        run = run_dag(dag, known, screen.task)
+        run = run_dag(dag, known, screen.task, screen.log_file)
         outcome.failed = bool(run.failure)
     return run
 

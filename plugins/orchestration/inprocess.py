@@ -10,8 +10,11 @@ from unittest.mock import patch
 
 from airflow.listeners import hookimpl
 
+from orchestration.tasklogs import kept_log
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from airflow.models import DagRun
     from airflow.sdk import DAG
@@ -101,8 +104,15 @@ def _last_error(trace: str) -> str:
     return "\n".join(lines[start:])
 
 
-def run_dag(dag: DAG, conf: dict[str, Any], on_task: Callable[[str], None]) -> StageRun:
-    """Run one DAG to its end, well or not."""
+def run_dag(dag: DAG, conf: dict[str, Any], on_task: Callable[[str], None], everything: Path | None = None) -> StageRun:
+    """Run one DAG to its end, well or not.
+
+    Args:
+        dag: the DAG.
+        conf: the run's parameters.
+        on_task: is told the name of each task that starts.
+        everything: the file that this process's output goes to; each task's part is kept as its log.
+    """
     from airflow.sdk.listener import get_listener_manager
 
     watcher = Watcher(on_task)
@@ -110,7 +120,7 @@ def run_dag(dag: DAG, conf: dict[str, Any], on_task: Callable[[str], None]) -> S
     manager.add_listener(watcher)
     began = time.monotonic()
     try:
-        with _mapped_in_order():
+        with _seam(everything):
             run = dag.test(run_conf=conf)
     finally:
         manager.pm.unregister(watcher)
@@ -119,17 +129,20 @@ def run_dag(dag: DAG, conf: dict[str, Any], on_task: Callable[[str], None]) -> S
 
 
 @contextmanager
-def _mapped_in_order() -> Iterator[None]:
-    """Let the instances of a mapped task wait for those before them, as they do behind a pool of one slot.
+def _seam(everything: Path | None) -> Iterator[None]:
+    """Stand between `dag.test()` and each task: instances of a mapped task run in order, and logs are kept.
 
-    `dag.test()` keeps what may run in a set, so that its order changes from run to run.
+    Behind a pool of one slot they run in order, too; `dag.test()` keeps what may run in a set.
     """
     from airflow.sdk.definitions import dag as module
 
     run_task: Any = module._run_task  # noqa: SLF001 - dag.test() has no other seam
 
     def in_turn(*, ti: Any, **arguments: Any) -> Any:
-        return None if _earlier_ones_wait(ti) else run_task(ti=ti, **arguments)
+        if _earlier_ones_wait(ti):
+            return None
+        with kept_log(ti, everything):
+            return run_task(ti=ti, **arguments)
 
     with patch.object(module, "_run_task", in_turn):
         yield

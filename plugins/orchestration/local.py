@@ -42,7 +42,7 @@ CRM_CONNECTION = "AIRFLOW_CONN_HUBSPOT_DEFAULT"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return 0, or 1 when a DAG failed, or 2 when the request is wrong."""
     asked = _parser().parse_args(arguments)
-    log_file = settings().home / "logs" / "local.log"
+    log_file = _log_file()
     apply_environment(settings().home)
     with output_to(log_file) as console:
         try:
@@ -92,7 +92,7 @@ def run(asked: argparse.Namespace, console: Console) -> int:
 @contextmanager
 def in_process(console: Console) -> Iterator[tuple[dict[str, Any], Screen]]:
     """Yield the DAGs by id in the order of their assets, with database, pool and CRM ready."""
-    screen = Screen(console)
+    screen = Screen(console, log_file=_log_file())
     with ExitStack() as stack:
         stack.enter_context(only_one(settings().home))
         refuse_beside_services()
@@ -166,6 +166,10 @@ def _write_raw_files(screen: Screen) -> None:
 
     with screen.stage("demo data"):
         write_demo(progress=screen.note)
+
+
+def _log_file() -> Path:
+    return settings().home / "logs" / "local.log"
 
 
 def _set_clock(as_of: str) -> None:

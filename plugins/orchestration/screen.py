@@ -58,12 +58,14 @@ class Outcome:
 class Screen:
     """What runs now, for how long, and the last thing it said.
 
-    A terminal shows a spinner; anything else gets a line whenever `pulse` seconds passed without one.
+    A terminal shows a spinner; anything else gets a line whenever `pulse` seconds passed without one. `log_file` is
+    where `output_to` sends everything else, if it does.
     """
 
-    def __init__(self, console: Console, pulse: float = PULSE) -> None:
+    def __init__(self, console: Console, pulse: float = PULSE, log_file: Path | None = None) -> None:
         self.console = console
         self.pulse = pulse
+        self.log_file = log_file
         self._stage = self._task = self._note = ""
         self._began = self._spoke = time.monotonic()
         self._over = threading.Event()

@@ -1,6 +1,7 @@
 """The DAGs run over `dag.test()`, with stages that only say what they were asked."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -124,6 +125,26 @@ def test_a_guard_that_trips_fails_the_run_and_holds_up_no_other_segment(fresh, s
     assert stages.calls == [("sync", "lapsed", "hubspot", AS_OF, False)]
     assert run.failure == "DAG sync_segments failed. Task sync[0]: GuardTripped: browsers: too many leave"
     assert "sync_runs" in run.published
+
+
+def test_each_task_keeps_its_part_of_the_output_where_airflow_looks_for_its_log(fresh, stages, tmp_path):
+    from airflow.configuration import conf
+
+    from orchestration.inprocess import run_dag
+
+    everything = tmp_path / "local.log"
+    everything.write_text("before\n")
+
+    def say(name):
+        with everything.open("a") as log:
+            log.write(f"{name} starts\n")
+
+    run_dag(fresh("ingest_sources"), {"as_of": "2018-01-01"}, say, everything)
+    folder = Path(conf.get("logging", "base_log_folder")) / "dag_id=ingest_sources"
+    last = max(folder.iterdir(), key=lambda found: found.stat().st_mtime)
+    kept = {str(path.relative_to(last)): path.read_text() for path in last.rglob("*.log")}
+    assert kept["task_id=ingest/map_index=1/attempt=1.log"] == "ingest[orders] starts\n"
+    assert kept["task_id=choose/attempt=1.log"] == "choose starts\n"
 
 
 def test_a_failure_names_the_dag_the_task_and_the_error(fresh, stages):

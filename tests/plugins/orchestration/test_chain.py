@@ -35,7 +35,7 @@ def run(monkeypatch):
     seen = []
 
     def run_all(fails=(), halves=(), conf=None):
-        def run_dag(dag, conf, on_task):
+        def run_dag(dag, conf, on_task, everything):
             seen.append((dag.dag_id, conf))
             failure = f"DAG {dag.dag_id} failed. Task work: ValueError: no" if dag.dag_id in {*fails, *halves} else ""
             published = frozenset() if dag.dag_id in fails else frozenset(outlets(dag))
