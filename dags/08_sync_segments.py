@@ -16,7 +16,7 @@ from airflow.sdk import TriggerRule, dag, task
 from activation.operators.sync import SyncSegmentOperator
 from orchestration.assets import tables
 from orchestration.house import house
-from orchestration.params import APPROVAL, AS_OF, DRY_RUN, as_of_task, choice, pick, publish
+from orchestration.params import APPROVAL, AS_OF, DRY_RUN, OVERRIDE_GUARDS, as_of_task, choice, pick, publish
 
 PLAN = """| segment | platform | adds | updates | removes |
 |---|---|---|---|---|
@@ -32,6 +32,7 @@ PLAN = """| segment | platform | adds | updates | removes |
         "segments": choice("Segments", "segments of config/segments"),
         "dry_run": DRY_RUN,
         "approval": APPROVAL,
+        "override_guards": OVERRIDE_GUARDS,
     },
     doc_md=__doc__,
     **house("activation", owner="marketing-ops"),
@@ -43,7 +44,7 @@ def sync_segments() -> None:
 
         targets = sync_targets()
         names = pick(params["segments"], [*dict.fromkeys(t["segment"] for t in targets)], "segment")
-        run = {"as_of": as_of, "dry_run": params["dry_run"]}
+        run = {"as_of": as_of, "dry_run": params["dry_run"], "override_guards": params["override_guards"]}
         return [{**target, **run} for target in targets if target["segment"] in names]
 
     @task.branch
@@ -56,7 +57,9 @@ def sync_segments() -> None:
 
     def push(task_id: str, **arguments: Any) -> Any:
         # one at a time: a platform's rate limit belongs to the account, not to the task
-        return SyncSegmentOperator.partial(task_id=task_id, max_active_tis_per_dagrun=1, **arguments)
+        label = "{{ task.segment }} to {{ task.destination }}"
+        arguments |= {"task_id": task_id, "max_active_tis_per_dagrun": 1, "map_index_template": label}
+        return SyncSegmentOperator.partial(**arguments)
 
     approve = ApprovalOperator(
         task_id="approve",

@@ -36,6 +36,13 @@ APPROVAL = Param(
     description="Show the plan and wait for a person before anything is sent.",
 )
 
+OVERRIDE_GUARDS = Param(
+    False,
+    type="boolean",
+    title="Override guards",
+    description="Send although a guard halted a segment. For a person who has read why it did.",
+)
+
 
 def choice(title: str, what: str) -> Param:
     """Return a form field for a list of names; an empty list means all of them."""

@@ -123,8 +123,17 @@ def test_a_guard_that_trips_fails_the_run_and_holds_up_no_other_segment(fresh, s
     stages.halted = "browsers"
     run = _run(fresh, "sync_segments", as_of="2018-01-01")
     assert stages.calls == [("sync", "lapsed", "hubspot", AS_OF, False)]
-    assert run.failure == "DAG sync_segments failed. Task sync[0]: GuardTripped: browsers: too many leave"
+    assert run.failure == (
+        "DAG sync_segments failed. Task sync[browsers to hubspot]: GuardTripped: browsers: too many leave"
+    )
     assert "sync_runs" in run.published
+
+
+def test_a_person_who_has_read_why_may_override_a_guard(fresh, stages):
+    stages.halted = "browsers"
+    run = _run(fresh, "sync_segments", as_of="2018-01-01", override_guards=True)
+    assert run.failure == ""
+    assert [segment for _, segment, *_ in stages.calls] == ["browsers", "lapsed"]
 
 
 def test_each_task_keeps_its_part_of_the_output_where_airflow_looks_for_its_log(fresh, stages, tmp_path):

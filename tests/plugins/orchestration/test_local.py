@@ -46,6 +46,23 @@ def test_while_the_services_run_nothing_else_writes_their_state(home, monkeypatc
         local.refuse_beside_services()
 
 
+def _sync(segment, as_of, dry_run=False, started="2026-01-01"):
+    counts = dict.fromkeys(("adds", "updates", "removes", "confirmed", "failed", "terminal", "suppressed"), 0)
+    times = {"as_of": as_of, "started_at": started, "ended_at": started}
+    row = {"run_id": f"{segment}{started}", "destination": "hubspot", "segment": segment, "dry_run": dry_run}
+    return row | counts | {name: pd.Timestamp(value) for name, value in times.items()} | {"status": "done"}
+
+
+def test_a_moved_clock_is_no_reason_to_halt(duck):
+    then, now = "2018-01-01T05:00:00+00:00", "2017-11-01T04:00:00+00:00"
+    assert local._for_a_moved_clock(then, duck) == {}
+    duck.write("sync_runs", pd.DataFrame([_sync("a", "2018-01-01T05:00"), _sync("b", "2017-06-01", dry_run=True)]))
+    assert local._for_a_moved_clock(then, duck) == {}
+    assert local._for_a_moved_clock(now, duck) == {"override_guards": True}
+    duck.write("sync_runs", pd.DataFrame([_sync("a", "2017-11-01T04:00", started="2026-01-02")]))
+    assert local._for_a_moved_clock(now, duck) == {}
+
+
 def test_the_sandbox_is_the_crm_unless_a_connection_is_set(home, monkeypatch):
     monkeypatch.delenv(local.CRM_CONNECTION, raising=False)
     with local.crm(_screen()):
