@@ -167,7 +167,8 @@ def _prepare(screen: Screen) -> dict[str, Any]:
 
 def _for_a_moved_clock(as_of: str, warehouse: Warehouse) -> dict[str, Any]:
     """Let a demo at another point in time send what a guard would take for a mistake: months of entries and exits."""
-    runs = warehouse.read("sync_runs", ["segment", "as_of"], {"dry_run": False}, order_by=["started_at"])
+    pushed = {"dry_run": False, "status": ("!=", "halted")}
+    runs = warehouse.read("sync_runs", ["segment", "as_of"], pushed, order_by=["started_at"])
     synced = {str(parse_as_of(at)) for at in runs.drop_duplicates("segment", keep="last")["as_of"].tolist()}
     if synced <= {as_of}:
         return {}

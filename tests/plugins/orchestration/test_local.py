@@ -3,6 +3,7 @@
 import io
 import os
 
+import pandas as pd
 import pytest
 from rich.console import Console
 
@@ -46,11 +47,11 @@ def test_while_the_services_run_nothing_else_writes_their_state(home, monkeypatc
         local.refuse_beside_services()
 
 
-def _sync(segment, as_of, dry_run=False, started="2026-01-01"):
+def _sync(segment, as_of, started="2026-01-01", dry_run=False, status="done"):
     counts = dict.fromkeys(("adds", "updates", "removes", "confirmed", "failed", "terminal", "suppressed"), 0)
     times = {"as_of": as_of, "started_at": started, "ended_at": started}
     row = {"run_id": f"{segment}{started}", "destination": "hubspot", "segment": segment, "dry_run": dry_run}
-    return row | counts | {name: pd.Timestamp(value) for name, value in times.items()} | {"status": "done"}
+    return row | counts | {name: pd.Timestamp(value) for name, value in times.items()} | {"status": status}
 
 
 def test_a_moved_clock_is_no_reason_to_halt(duck):
@@ -59,7 +60,9 @@ def test_a_moved_clock_is_no_reason_to_halt(duck):
     duck.write("sync_runs", pd.DataFrame([_sync("a", "2018-01-01T05:00"), _sync("b", "2017-06-01", dry_run=True)]))
     assert local._for_a_moved_clock(then, duck) == {}
     assert local._for_a_moved_clock(now, duck) == {"override_guards": True}
-    duck.write("sync_runs", pd.DataFrame([_sync("a", "2017-11-01T04:00", started="2026-01-02")]))
+    duck.write("sync_runs", pd.DataFrame([_sync("a", "2017-11-01T04:00", "2026-01-02", status="halted")]))
+    assert local._for_a_moved_clock(now, duck) == {"override_guards": True}
+    duck.write("sync_runs", pd.DataFrame([_sync("a", "2017-11-01T04:00", "2026-01-03")]))
     assert local._for_a_moved_clock(now, duck) == {}
 
 
