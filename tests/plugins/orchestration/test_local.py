@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from ml.errors import AudienceflowError, ConfigError
+from ml.sql import table
 from orchestration import local
 from orchestration.screen import Screen
 
@@ -50,8 +51,9 @@ def test_while_the_services_run_nothing_else_writes_their_state(home, monkeypatc
 def _sync(segment, as_of, started="2026-01-01", dry_run=False, status="done"):
     counts = dict.fromkeys(("adds", "updates", "removes", "confirmed", "failed", "terminal", "suppressed"), 0)
     times = {"as_of": as_of, "started_at": started, "ended_at": started}
-    row = {"run_id": f"{segment}{started}", "destination": "hubspot", "segment": segment, "dry_run": dry_run}
-    return row | counts | {name: pd.Timestamp(value) for name, value in times.items()} | {"status": status}
+    named = {"run_id": f"{segment} {started}", "destination": "hubspot", "segment": segment, "status": status}
+    moments = {name: pd.Timestamp(value) for name, value in times.items()}
+    return dict.fromkeys(table("sync_runs").column_names) | counts | moments | named | {"dry_run": dry_run}
 
 
 def test_a_moved_clock_is_no_reason_to_halt(duck):
