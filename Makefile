@@ -19,7 +19,8 @@ $(STAMP): requirements.txt pyproject.toml
 	@touch $@
 
 .PHONY: test test-fast lint bench lock
-TEST := PYTHONUNBUFFERED=1 $(BIN)/python -m pytest
+# Two workers for two cores; a file stays on one, because its tests share what is dear to build.
+TEST := PYTHONUNBUFFERED=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test: setup ## every test; sets itself up
 	@$(TEST)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import threading
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +25,30 @@ AIRFLOW_TESTS = Path(tempfile.mkdtemp(prefix="audienceflow-tests-"))
 os.environ.update(airflow_environment(AIRFLOW_TESTS))
 hypothesis_settings.register_profile("audienceflow", deadline=None, derandomize=True)
 hypothesis_settings.load_profile("audienceflow")
+
+
+# Test folders that build something that takes long, such as the whole demo data.
+SLOW = ("tests/ml/sources/demo/", "tests/ml/models/test_model_training.py", "tests/ml/sources/test_sources_engines.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is slow by its place, because all of it waits for one long fixture."""
+    for item in items:
+        if item.nodeid.startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Say every few seconds how long the tests have been running: some take minutes."""
+    if not hasattr(session.config, "workerinput"):
+        threading.Thread(target=_tick, args=(session.config,), daemon=True).start()
+
+
+def _tick(config: pytest.Config) -> None:
+    reporter, began = config.pluginmanager.get_plugin("terminalreporter"), time.monotonic()
+    while reporter is not None:
+        time.sleep(5)
+        reporter.write(f" {time.monotonic() - began:.0f}s ", flush=True)
 
 
 def pytest_unconfigure() -> None:
