@@ -51,7 +51,13 @@ def test_while_the_services_run_nothing_else_writes_their_state(home, monkeypatc
 def _sync(segment, as_of, started="2026-01-01", dry_run=False, status="done"):
     counts = dict.fromkeys(("adds", "updates", "removes", "confirmed", "failed", "terminal", "suppressed"), 0)
     times = {"as_of": as_of, "started_at": started, "ended_at": started}
-    named = {"run_id": f"{segment} {started}", "destination": "hubspot", "segment": segment, "status": status}
+    named = {
+        "run_id": f"{segment} {started}",
+        "destination": "hubspot",
+        "segment": segment,
+        "status": status,
+        "suppressed_by": "{}",
+    }
     moments = {name: pd.Timestamp(value) for name, value in times.items()}
     return dict.fromkeys(table("sync_runs").column_names) | counts | moments | named | {"dry_run": dry_run}
 
