@@ -12,6 +12,7 @@ import fcntl
 import json
 import logging
 import os
+import signal
 import sys
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -49,13 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     log_file = _log_file()
     apply_environment(settings().home)
     with output_to(log_file) as console:
+        _stop_at_once_on_interrupt(console)
         try:
             return int(asked.act(asked, console))
         except ConfigError as error:
             return _complain(console, error, log_file, code=2)
-        except KeyboardInterrupt:
-            console.print("Stopped. Start it again at any time; nothing is sent twice.")
-            return 130
         except Exception as error:  # noqa: BLE001 - whatever it was, say it in words and leave a non-zero code
             return _complain(console, error, log_file, code=1)
 
@@ -227,6 +226,17 @@ def _complain(console: Console, error: Exception, log_file: Path, code: int) -> 
     console.print(f"[red]✗[/] {escape(words)}", soft_wrap=True)
     console.print(f"  The whole story is in {log_file}", soft_wrap=True)
     return code
+
+
+def _stop_at_once_on_interrupt(console: Console) -> None:
+    """End this process on Ctrl-C: Airflow would take the exception for a task's failure and try again."""
+
+    def stop(*_: object) -> None:
+        console.show_cursor()
+        console.print("Stopped. Start it again at any time; nothing is sent twice.")
+        os._exit(130)
+
+    signal.signal(signal.SIGINT, stop)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,6 +2,8 @@
 
 import io
 import os
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -46,6 +48,24 @@ def test_while_the_services_run_nothing_else_writes_their_state(home, monkeypatc
     register().add(Service("Airflow", os.getpid(), psutil.Process().create_time(), "http://127.0.0.1:8080"))
     with pytest.raises(AudienceflowError, match=r"Airflow runs at http://127\.0\.0\.1:8080.*make down"):
         local.refuse_beside_services()
+
+
+def test_an_interrupt_ends_the_process_even_where_every_exception_is_caught():
+    code = """
+import os, signal
+from rich.console import Console
+from orchestration.local import _stop_at_once_on_interrupt
+_stop_at_once_on_interrupt(Console())
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    signal.pause()
+except BaseException:
+    print("caught")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 130
+    assert "Stopped. Start it again" in done.stdout
+    assert "caught" not in done.stdout
 
 
 def _sync(segment, as_of, started="2026-01-01", dry_run=False, status="done"):
