@@ -111,13 +111,12 @@ def _judged(bar: Bar, found: Results) -> Verdict:
 def measure(name: str, home: Path) -> dict[str, Any]:
     """Run one measurement in a process of its own, and time that as well. Raises `CalledProcessError` when it fails."""
     env = os.environ | {"AUDIENCEFLOW_HOME": str(home), "WAREHOUSE_URL": "", "MLFLOW_TRACKING_URI": ""}
-    log = (home / f"{name}.log").open("w")
-    command = [sys.executable, "-m", "tests.bench.measures", name]
-    with log:
+    command, started = [sys.executable, "-m", "tests.bench.measures", name], time.perf_counter()
+    with (home / f"{name}.log").open("w") as log:
         done = subprocess.run(
             command, check=True, env=env, cwd=PROJECT_DIR, stdout=subprocess.PIPE, stderr=log, text=True
         )
-    return dict(json.loads(done.stdout))
+    return json.loads(done.stdout) | {"process_seconds": round(time.perf_counter() - started, 3)}
 
 
 def main(arguments: list[str] | None = None) -> int:
