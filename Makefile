@@ -20,7 +20,7 @@ $(STAMP): requirements.txt pyproject.toml
 
 .PHONY: test test-fast lint bench lock
 # Two workers for two cores; a file stays on one, because its tests share what is dear to build.
-TEST := PYTHONUNBUFFERED=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+TEST := PYTHONUNBUFFERED=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test: setup ## every test; sets itself up
 	@$(TEST)
