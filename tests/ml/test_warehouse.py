@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from ml import checks
 from ml.errors import CheckFailed, ConfigError, WarehouseBusy, WarehouseError
 from ml.settings import settings
 from ml.sql import load_tables
@@ -130,6 +131,16 @@ def test_a_new_column_in_the_yaml_is_added_and_a_removed_one_is_an_error(warehou
 def test_a_warehouse_that_is_gone_says_so(home):
     with pytest.raises(WarehouseError, match="refused"):
         Warehouse("postgresql://nobody@127.0.0.1:1/nowhere").read("ledger")
+
+
+def test_a_warehouse_that_goes_in_the_middle_says_so_and_keeps_the_old_partition(postgres, monkeypatch):
+    postgres.write("scores", _rows(1), {"as_of": DAY_1})
+    leave = "SELECT pg_terminate_backend(pg_backend_pid()) AS gone"
+    with monkeypatch.context() as patch:
+        patch.setattr(checks, "run", lambda session, *_: session.arrow(leave))
+        with pytest.raises(WarehouseError, match=r"refused: .*terminat"):
+            postgres.write("scores", _rows(5), {"as_of": DAY_1})
+    assert postgres.read("scores")["customer_key"].tolist() == [1]
 
 
 def test_an_engine_that_is_not_supported_is_refused():
