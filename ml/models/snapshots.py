@@ -63,11 +63,16 @@ def ensure(spec: ModelSpec, chosen: Snapshots, as_of: AsOf, warehouse: Warehouse
         fingerprint = hashlib.sha256((seen.to_csv(index=False) + _definitions(stage)).encode()).hexdigest()[:16]
         for at in chosen.all:
             row = (f"{_what(spec, stage)} {at.at.isoformat()}", fingerprint)
-            if row not in stored:
+            if row not in stored or _was_dropped(stage, at, warehouse):
                 build(spec, at, as_of, warehouse)
                 fresh.append((*row, at.at))
     if fresh:
         warehouse.write(_LEDGER, pd.DataFrame(fresh, columns=["snapshot", "fingerprint", "as_of"]))
+
+
+def _was_dropped(stage: str, at: AsOf, warehouse: Warehouse) -> bool:
+    """Return whether somebody emptied the features that the ledger remembers; labels may rightly be empty."""
+    return stage == "3_features" and not warehouse.count("customer_features", {"as_of": at})
 
 
 def _build_features(spec: ModelSpec, at: AsOf, end: AsOf, warehouse: Warehouse) -> None:

@@ -73,6 +73,16 @@ def test_changed_orders_make_the_snapshots_stale(shop: Warehouse, built: list[st
     assert len(built) == 8
 
 
+def test_features_that_were_emptied_are_built_again(shop: Warehouse):
+    spec, at = model_spec("churn_28d"), parse_as_of(AS_OF)
+    chosen = snapshots.choose(spec, at, shop)
+    snapshots.ensure(spec, chosen, at, shop)
+    rows = shop.count("customer_features")
+    shop.delete("customer_features", {"as_of": chosen.test})
+    snapshots.ensure(spec, chosen, at, shop)
+    assert shop.count("customer_features") == rows > 0
+
+
 def test_both_engines_give_the_same_snapshot_and_the_same_ledger(
     both_engines: tuple[Warehouse, Warehouse], built: list[str], home: Path, monkeypatch: pytest.MonkeyPatch
 ):
