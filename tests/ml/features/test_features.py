@@ -75,23 +75,21 @@ def _frame(rows: pa.Table) -> pd.DataFrame:
 
 def test_engines_agree_to_the_last_bit(both_engines):
     """DuckDB and PostgreSQL give equal rows of every feature table, floats included."""
-    world = random_world(4)
+    world = random_world(4, customers=30)
     duck, postgres = (built(warehouse, world) for warehouse in both_engines)
     for name in FEATURE_TABLES:
         assert duck[name].num_rows > 0
         assert duck[name].equals(postgres[name]), name
 
 
-def test_building_twice_changes_nothing_and_leaves_other_points_in_time_alone(duck):
-    first = built(duck, random_world(5))
+def test_building_again_from_shuffled_rows_changes_nothing_and_leaves_other_points_in_time_alone(duck):
+    world, draw = random_world(5, customers=20), np.random.default_rng(0)
+    first = built(duck, world)["customer_features"]
     build_features(str(AS_OF.minus(30)), duck)
-    earlier = duck.read_arrow("customer_features", where={"as_of": AS_OF.minus(30)}, order_by=["customer_key"])
-    build_features(str(AS_OF), duck)
-    again = duck.read_arrow("customer_features", where={"as_of": AS_OF}, order_by=["customer_key"])
-    assert again.equals(first["customer_features"])
-    assert duck.read_arrow("customer_features", where={"as_of": AS_OF.minus(30)}, order_by=["customer_key"]).equals(
-        earlier
-    )
+    both = read(duck)["customer_features"]
+    shuffled = {name: rows.take(draw.permutation(rows.num_rows)) for name, rows in world.items()}
+    assert built(duck, shuffled)["customer_features"].equals(both)
+    assert both.num_rows > first.num_rows
 
 
 def test_nobody_known_gives_no_rows(duck):

@@ -55,7 +55,7 @@ def test_engines_agree(both_engines):
     """DuckDB and PostgreSQL write equal rows of every kind of label."""
     made: list[dict[str, pa.Table]] = []
     for warehouse in both_engines:
-        fill(warehouse, random_world(9))
+        fill(warehouse, random_world(9, customers=30))
         for kind in TABLES:
             assert build(kind, warehouse)["rows"] > 0
         made.append({n: warehouse.read_arrow(n, order_by=table(n).key) for n in TABLES.values()})
@@ -71,7 +71,7 @@ def test_an_open_window_gives_no_label(duck, kind):
 
 
 def test_a_window_that_closes_at_the_end_of_the_data_is_closed(duck):
-    fill(duck, random_world(9))
+    fill(duck, random_world(9, customers=10))
     assert build("churn", duck, data_end=str(END))["rows"] > 0
 
 
