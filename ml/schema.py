@@ -67,7 +67,7 @@ def create(engine: Engine, specs: Sequence[Table]) -> None:
         for spec in specs:
             made = sa.schema.CreateTable(core(spec), if_not_exists=True)
             session.execute(str(made.compile(engine.sqlalchemy)))
-            found = session.arrow(compile_literal(sa.text(f"SELECT * FROM {spec.name}").columns(), engine) + " LIMIT 0")
+            found = session.arrow(f"TABLE {spec.name} LIMIT 0")
             _add_columns(session, spec, found.column_names, engine)
 
 
