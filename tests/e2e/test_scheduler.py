@@ -48,6 +48,10 @@ class Airflow:
         body = {"logical_date": None, "conf": conf}
         return str(self._ask("POST", f"/api/v2/dags/{dag_id}/dagRuns", body)["dag_run_id"])
 
+    def known(self) -> set[str]:
+        """Return the DAGs that have been read so far: a healthy Airflow may not have seen the files yet."""
+        return {found["dag_id"] for found in self._ask("GET", "/api/v2/dags?limit=100")["dags"]}
+
     def runs(self) -> list[dict[str, Any]]:
         """Return every run of every DAG, oldest first."""
         return self._ask("GET", "/api/v2/dags/~/dagRuns?limit=100&order_by=run_after")["dag_runs"]
@@ -102,7 +106,9 @@ def airflow(home: Path, full_demo: Path, warehouse_url: str, monkeypatch: pytest
         service = start("Airflow", [sys.executable, "-m", "orchestration.standalone"], env, log, address)
         try:
             wait_until(lambda: services.airflow_is_healthy(address), service, log, seconds=300)
-            yield Airflow(address, password)
+            ours = Airflow(address, password)
+            wait_until(lambda: set(CHAIN) <= ours.known(), service, log, seconds=300)
+            yield ours
         finally:
             stop(service)
 
