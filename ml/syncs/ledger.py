@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd  # noqa: TID253 - this module only exists for frames
 
-from ml.syncs.masking import mask
+from ml.masking import mask
 from ml.syncs.plan import LEDGER_TEXTS, Plan, conform_ledger, empty_ledger
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ml.errors import AudienceflowError, GuardTripped, RetriableError
+from ml.masking import mask
 from ml.syncs.audience import Audience, audience
 from ml.syncs.desired import Desired, load_desired
 from ml.syncs.ledger import Ledger, now
-from ml.syncs.masking import mask
 from ml.syncs.plan import Plan, plan_sync
 from ml.syncs.push import Push, Tally
 from ml.times import AsOf, parse_as_of

@@ -15,7 +15,7 @@ import httpx
 import stamina
 
 from ml.errors import FatalError, RetriableError
-from ml.syncs.masking import mask
+from ml.masking import mask
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ml.syncs.masking import mask
+from ml.masking import mask
 from ml.syncs.platform import Contact, Outcome, PropertySpec
 
 if TYPE_CHECKING:

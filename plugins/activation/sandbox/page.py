@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from activation.sandbox.state import State
-from ml.syncs.masking import mask_email
+from ml.masking import mask_email
 
 SHOWN = 50
 STYLE = """

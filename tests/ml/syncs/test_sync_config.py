@@ -2,9 +2,9 @@ import pytest
 import yaml
 
 from ml.errors import ConfigError
+from ml.masking import mask, mask_email
 from ml.models.spec import load_specs
 from ml.syncs.config import ScoreValue, destination, load_destinations
-from ml.syncs.masking import mask, mask_email
 
 PROPERTY = {"name": "af_churn", "label": "Churn", "kind": "number", "value": {"score": "churn_28d"}}
 
