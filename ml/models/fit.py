@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,20 +30,41 @@ log = logging.getLogger(__name__)
 _REASON_ROWS = 20_000  # more rows make the imitation slower, not better
 
 
-def fit_candidates(spec: ModelSpec, data: TrainingSet) -> dict[str, Scorer]:
-    """Return every candidate fitted on the training snapshots and calibrated on the calibration snapshot."""
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """Every candidate, fitted on the training snapshots and calibrated, and which of them was taken.
+
+    `params` are each candidate's hyper-parameters as they were used, `measured` what is worth a metric of the run,
+    `told` what is worth a parameter of it.
+    """
+
+    candidates: dict[str, Scorer]
+    chosen: str
+    params: dict[str, Any]
+    measured: dict[str, float] = field(default_factory=dict)
+    told: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def scorer(self) -> Scorer:
+        """The candidate that was taken."""
+        return self.candidates[self.chosen]
+
+
+def fit_candidates(spec: ModelSpec, data: TrainingSet) -> Fitted:
+    """Fit every candidate on the training snapshots, calibrate it, and choose on the calibration snapshot."""
     frame, labels = data.learnt()
+    params = spec.candidates.wanted(spec.linear)
     fitted = {}
-    for name, params in spec.candidates.wanted(spec.linear).items():
+    for name, values in params.items():
         started = time.perf_counter()
-        fitted[name] = _fit(spec, params, frame, labels, data)
+        fitted[name] = _fit(spec, values, frame, labels, data)
         log.info(
             "%s: %s fitted on %s rows in %.1f s", spec.name, name, f"{len(frame):,}", time.perf_counter() - started
         )
-    return fitted
+    return Fitted(fitted, _choose(spec, fitted, data), params)
 
 
-def choose(spec: ModelSpec, candidates: dict[str, Scorer], data: TrainingSet) -> str:
+def _choose(spec: ModelSpec, candidates: dict[str, Scorer], data: TrainingSet) -> str:
     """Return the candidate that ranks best on the calibration snapshot, by its score before calibration."""
     metric = (PROBABILITY | VALUE)[spec.primary]
     seen = data.calibration

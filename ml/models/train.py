@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ml.models.dataset import TrainingSet
     from ml.models.evaluate import Evaluation
+    from ml.models.fit import Fitted
     from ml.models.registry import Version
     from ml.models.scorer import Scorer
     from ml.models.spec import ModelSpec
@@ -88,11 +89,10 @@ def _train(spec: ModelSpec, data: TrainingSet, identity: Mapping[str, str], hous
     """Fit, choose, measure, and log it all as one run; return the run's id."""
     from ml.models import evaluate, fit, registry
 
-    candidates = fit.fit_candidates(spec, data)
-    chosen = fit.choose(spec, candidates, data)
-    scorer = candidates[chosen]
+    fitted = fit.fit_candidates(spec, data)
+    scorer = fitted.scorer
     fidelity, importance = fit.add_reasons(spec, scorer, data)
-    found = evaluate.evaluate(spec, chosen, candidates, data)
+    found = evaluate.evaluate(spec, fitted.chosen, fitted.candidates, data)
     with tempfile.TemporaryDirectory() as folder:
         _write_files(Path(folder), spec, data, found, importance)
         _write_reference(Path(folder), spec, scorer, data.test.as_of, house)
@@ -101,8 +101,8 @@ def _train(spec: ModelSpec, data: TrainingSet, identity: Mapping[str, str], hous
                 name=spec.name,
                 title=f"{spec.name} {identity['as_of'][:10]}",
                 tags=identity,
-                params=_params(spec, found.chosen),
-                metrics=found.flat() | {"reasons_r2": fidelity},
+                params=_params(spec, fitted),
+                metrics=found.flat() | fitted.measured | {"reasons_r2": fidelity},
                 snapshots=_snapshot_ids(spec, data),
                 folder=Path(folder),
                 scorer=scorer,
@@ -152,17 +152,17 @@ def _write_reference(folder: Path, spec: ModelSpec, scorer: Scorer, at: AsOf, ho
     rows.assign(score=scorer.predict(rows)).to_parquet(folder / "reference.parquet", index=False)
 
 
-def _params(spec: ModelSpec, chosen: str) -> dict[str, Any]:
-    wanted = spec.candidates.wanted(spec.linear)
+def _params(spec: ModelSpec, fitted: Fitted) -> dict[str, Any]:
     return {
-        "chosen": chosen,
+        "chosen": fitted.chosen,
         "task": spec.task,
         "target": spec.target,
         "horizon_days": spec.horizon_days,
         "active_window_days": spec.active_window_days,
         "calibration": spec.calibration,
         "threads": settings().threads,
-        **{f"{name}.{key}": value for name, params in wanted.items() for key, value in params.model_dump().items()},
+        **fitted.told,
+        **{f"{name}.{key}": v for name, params in fitted.params.items() for key, v in params.model_dump().items()},
     }
 
 
