@@ -54,3 +54,17 @@ def docs(
     typer.echo("\n".join(f"docs/{name} {'is out of date' if check else 'written'}" for name in stale) or "up to date")
     if check and stale:
         raise typer.Exit(1)
+
+
+@app.command(name="test-alert")
+def test_alert() -> None:
+    """Send an alert to every place that the settings name, and say which took it; exit 1 when one did not."""
+    from ml.alerts import alert
+
+    taken = alert("A test", "Whoever reads this will hear of drift, decline, odd sources and failed tasks.")
+    for place, took in taken.items():
+        typer.echo(f"{place}: {'sent' if took else 'not sent, see above'}")
+    if not taken:
+        typer.echo("only the log: set AUDIENCEFLOW_ALERT_WEBHOOK or AUDIENCEFLOW_ALERT_EMAIL")
+    if not all(taken.values()):
+        raise typer.Exit(1)

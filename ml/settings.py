@@ -62,8 +62,16 @@ class Settings(BaseSettings):
         description="Address of MLflow's pages for Airflow's navigation. Default: the tracking address, if it has one.",
     )
     crm_link: str = Field("", description="Address of the CRM for Airflow's navigation; empty: no link.")
-    alert_webhook: str = Field("", description="URL that receives alerts as JSON by POST; empty: log only.")
-    alert_email: str = Field("", description="Address that receives alerts over Airflow's SMTP connection.")
+    alert_webhook: str = Field("", description="URL that receives alerts as JSON by POST; empty: none is posted.")
+    alert_email: str = Field(
+        "", description="Addresses that receive alerts by e-mail, separated by commas; empty: none is mailed."
+    )
+    alert_smtp: str = Field(
+        "smtp://localhost:25",
+        description="Mail server for alerts: `smtp://user:password@host:587` (STARTTLS) or `smtps://...`; without a "
+        "user, a relay that asks for none.",
+    )
+    alert_sender: str = Field("audienceflow@localhost", description="Sender of the alerts that go by e-mail.")
 
     @field_validator("home", "config_dir", "sql_dir")
     @classmethod

@@ -19,6 +19,7 @@ from typing import Any
 import psutil
 import pyarrow as pa
 
+from ml.alerts import alert
 from ml.config import did_you_mean
 from ml.errors import ConfigError, SourceError, VolumeAlert
 from ml.settings import settings
@@ -186,6 +187,7 @@ class _Load:
         return _known(self.warehouse.read_arrow(self.source.table, list(key), where={"source_name": others}))
 
     def _guard(self, tallies: list[tuple[Delivery, Tally]]) -> None:
+        unusual: list[str] = []
         for delivery, tally in tallies:
             past = self.history.measures(without=self.history.load_id(delivery))
             now = volumes.measures(tally, delivery.bytes)
@@ -196,7 +198,10 @@ class _Load:
                     f"{'; '.join(words)}. Nothing was loaded. Check the file and its units; if it is right, widen "
                     f"sources.{self.name}.volume in config/sources.yaml."
                 )
-            self.warnings += words
+            unusual += words
+        if unusual:
+            alert(f"Source {self.name} is outside its own history, and is loaded all the same", "\n".join(unusual))
+        self.warnings += unusual
 
     # -- writing ------------------------------------------------------------------------------------
 

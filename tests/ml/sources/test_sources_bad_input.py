@@ -172,13 +172,14 @@ def test_an_amount_in_the_wrong_unit_stops_the_load_and_keeps_the_old_state(shop
     assert shop.snapshot() == before
 
 
-def test_a_volume_alert_goes_on_when_it_may(shop):
+def test_a_volume_alert_goes_on_when_it_may_and_is_told(shop, caplog):
     shop.configure(shop.orders + VOLUME.format("alert"))
     shop.put("orders_1.csv", shop.header + GOOD)
     shop.ingest()
     shop.put("orders_2.csv", shop.header + "c,1,2017-03-03,100\n")
     result = shop.ingest()
     assert any("money 10,000 is above" in words for words in result["warnings"])
+    assert "is outside its own history, and is loaded all the same" in caplog.text
     assert shop.rows("stg_orders", "order_id") == ["a", "b", "c"]
 
 
