@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 EXPERIMENT = "audienceflow"
 CHAMPION = "champion"
+TRIGGER = ("trigger", "trigger_detail")
+"""Tags that say what called for the training of a run; the version made from it has them, too."""
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -163,7 +165,7 @@ def _log_snapshots(client: MlflowClient, run_id: str, snapshots: Sequence[Mappin
 
 
 def register(name: str, run_id: str, tags: Mapping[str, str]) -> Version:
-    """Return the version made from a run, registering it with `tags` if that has not happened yet."""
+    """Return the version made from a run, registered with `tags` and the run's trigger unless it is already."""
     with _reach(f"registering {name}") as client:
         found = client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
         if found:
@@ -171,8 +173,9 @@ def register(name: str, run_id: str, tags: Mapping[str, str]) -> Version:
         run = client.get_run(run_id)
         _ensure_model(client, name)
         uri = run.data.tags["model_uri"]
+        why = {key: value for key, value in run.data.tags.items() if key in TRIGGER}
         made = client.create_model_version(
-            name, uri, run_id=run_id, model_id=uri.removeprefix("models:/"), tags=dict(tags)
+            name, uri, run_id=run_id, model_id=uri.removeprefix("models:/"), tags={**tags, **why}
         )
         return _looked_up(client, name, made.version)
 

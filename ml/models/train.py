@@ -36,10 +36,19 @@ def model_names() -> list[str]:
     return list(load_specs())
 
 
-def train_model(name: str, as_of: str, *, force: bool = False, warehouse: Warehouse | None = None) -> dict[str, Any]:
+def train_model(
+    name: str,
+    as_of: str,
+    *,
+    force: bool = False,
+    reason: Mapping[str, str] | None = None,
+    warehouse: Warehouse | None = None,
+) -> dict[str, Any]:
     """Train a model on what was known at `as_of`, and let it take over when it is not worse than the champion.
 
-    Equal data, configuration and code find the finished run of before instead of a new one, unless `force`.
+    Equal data, configuration and code find the finished run of before instead of a new one, unless `force`. The run and
+    its version are tagged with the `reason` of the training that made them: `trigger` (see
+    `ml.monitoring.retraining`) and `detail`.
 
     Returns:
         name, version, alias (`champion` or None), run_id, metrics of the test, and the same for each baseline.
@@ -63,11 +72,17 @@ def train_model(name: str, as_of: str, *, force: bool = False, warehouse: Wareho
         "code_hash": code_hash(),
         "seed": str(settings().seed),
     }
-    run_id = (None if force else registry.find_run(identity)) or _train(spec, data, identity, house)
+    run_id = (None if force else registry.find_run(identity)) or _train(spec, data, identity | _why(reason), house)
     version = registry.register(name, run_id, identity)
     if not version.is_decided:
         version = decide.settle(spec, version, data.test, house)
     return _result(version)
+
+
+def _why(reason: Mapping[str, str] | None) -> dict[str, str]:
+    """Return what called for this training, as tags; they are no part of a run's identity."""
+    found = reason or {"trigger": "person", "detail": "called from Python"}
+    return {"trigger": found["trigger"], "trigger_detail": found["detail"]}
 
 
 def _result(version: Version) -> dict[str, Any]:
