@@ -14,6 +14,7 @@ from datetime import date, datetime
 from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from string import Formatter
 from typing import Annotated, Any, Literal
 
 import jinja2
@@ -43,12 +44,28 @@ class Checks(_Frozen):
     allowed: tuple[str | int | bool, ...] | None = Field(None, alias="in")
 
 
+class Says(_Frozen):
+    """A feature in words: templates such as `no order for {value:days}`, which `ml.features.phrases` fills in."""
+
+    text: str
+    exactly: dict[int | str, str] = {}
+    missing: str | None = None
+    usual: str | None = None
+
+    @property
+    def names(self) -> set[str]:
+        """The fields of all its templates: `value`, `typical` and names of other features."""
+        templates = [self.text, self.missing, self.usual, *self.exactly.values()]
+        return {name for text in templates if text for _, name, _, _ in Formatter().parse(text) if name is not None}
+
+
 class Feature(_Frozen):
-    """How a column enters a model: its kind, and what stands in for a missing value."""
+    """How a column enters a model: its kind, what stands in for a missing value, how it is said in a reason."""
 
     kind: Literal["number", "category"]
     impute: Literal["zero", "median", "missing", "none"]
     group: str
+    says: Says
 
 
 class Column(_Frozen):
@@ -59,6 +76,7 @@ class Column(_Frozen):
     description: str
     checks: Checks = Checks()
     feature: Feature | None = None
+    sensitive: bool = False  # about a person's circumstances: judged by, and no feature unless a model allows it
 
 
 class TableSpec(_Frozen):
@@ -173,6 +191,15 @@ def _check_table(found: Table, tables: Mapping[str, Table]) -> None:
     for column in (*found.key, *found.partition):
         if column not in found.column_names:
             raise ConfigError(f"sql/{found.stage}/{found.name}.yaml: {column!r} is not one of its columns")
+    for told in found.columns:
+        _check_says(told, found)
+
+
+def _check_says(column: Column, found: Table) -> None:
+    for name in column.feature.says.names - {"value", "typical"} if column.feature else ():
+        if name not in found.column_names:
+            place = f"sql/{found.stage}/{found.name}.yaml: {column.name}.feature.says"
+            raise ConfigError(f"{place}: there is no feature {name!r}{did_you_mean(name, found.column_names)}")
 
 
 def render_file(path: Path, dialect: Dialect = "duckdb", **params: Any) -> str:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from ml.config import did_you_mean
 from ml.errors import ConfigError
-from ml.sql import load_tables
+from ml.sql import Says, load_tables
 
 _IMPUTED = {
     "zero": "0",
@@ -20,7 +20,7 @@ _IMPUTED = {
 
 @dataclass(frozen=True)
 class FeatureSpec:
-    """One feature: its SQL type, what it means, and what stands in for a missing value."""
+    """One feature: its SQL type, what it means, what stands in for a missing value, and how a reason says it."""
 
     name: str
     description: str
@@ -28,6 +28,8 @@ class FeatureSpec:
     kind: Literal["number", "category"]
     impute: Literal["zero", "median", "missing", "none"]
     group: str
+    says: Says
+    sensitive: bool = False
 
 
 def catalogue() -> dict[str, FeatureSpec]:
@@ -40,6 +42,8 @@ def catalogue() -> dict[str, FeatureSpec]:
             column.feature.kind,
             column.feature.impute,
             column.feature.group,
+            column.feature.says,
+            column.sensitive,
         )
         for column in load_tables()["customer_features"].columns
         if column.feature

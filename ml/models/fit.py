@@ -1,4 +1,4 @@
-"""Fit the candidates, choose between them on the calibration snapshot, and teach the winner to give reasons."""
+"""Fit the candidates, and choose between them on the calibration snapshot."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from ml.models.encoder import FeatureEncoder
 from ml.models.estimators import build
 from ml.models.features import model_features
 from ml.models.metrics import PROBABILITY, VALUE, Predicted, measure
-from ml.models.reasons import Reasons, label
-from ml.models.scorer import Scorer, margin, raw_score
+from ml.models.scorer import Scorer, raw_score
 from ml.settings import settings
 
 if TYPE_CHECKING:
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from ml.models.spec import ModelSpec
 
 log = logging.getLogger(__name__)
-
-_REASON_ROWS = 20_000  # more rows make the imitation slower, not better
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,23 +71,6 @@ def _choose(spec: ModelSpec, candidates: dict[str, Scorer], data: TrainingSet) -
     }
     log.info("%s: %s on the calibration snapshot: %s", spec.name, spec.primary, ranked)
     return max(ranked, key=lambda name: ranked[name])
-
-
-def add_reasons(spec: ModelSpec, scorer: Scorer, data: TrainingSet) -> tuple[float, dict[str, float]]:
-    """Fit the scorer's reasons; return how well they follow it (R squared) and each feature's weight, on the test."""
-    frame, _ = data.learnt()
-    rows = frame.sample(min(len(frame), _REASON_ROWS), random_state=settings().seed)
-    known = model_features(spec)
-    reasons = Reasons(
-        scorer.pipeline.named_steps["encode"],
-        {name: label(name, found.description, found.kind) for name, found in known.items()},
-        {name: found.group for name, found in known.items()},
-        settings().seed,
-        settings().threads,
-    )
-    scorer.reasons = reasons.fit(rows, margin(scorer.raw(rows), spec.kind))
-    seen = data.test.features
-    return reasons.fidelity(seen, margin(scorer.raw(seen), spec.kind)), reasons.importance(seen)
 
 
 def _fit(spec: ModelSpec, params: Any, frame: pd.DataFrame, labels: Array, data: TrainingSet) -> Scorer:

@@ -2,20 +2,20 @@
 
 A shallow boosting imitates the champion's raw score; its approximate contributions (Saabas' path attributions, about
 0.02 ms a customer) stand in for Shapley values, which cost a hundred times as much. How well the imitation follows
-is measured (`fidelity`) and logged with the model.
+is measured (`fidelity`) and logged with the model. The words are the catalogue's (`ml.features.phrases`).
 """
 
 from __future__ import annotations
 
-import json
-import re
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ml.features.phrases import tell
 from ml.models.base import Estimator
+from ml.sql import Says
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,18 +33,30 @@ class Reasons(Estimator):
 
     Args:
         encoder: the fitted encoder of the model's pipeline.
-        words: each feature's description in the catalogue.
+        says: each feature's templates, as plain values of `ml.sql.Says`.
         groups: each feature's group; a customer gets one reason a group, since its features say the same thing.
+        constants: what templates may name besides features, such as the target of a propensity.
+        currency: said after an amount; empty for none.
         seed: of the imitation.
         threads: that it may use.
     """
 
     def __init__(
-        self, encoder: FeatureEncoder, words: dict[str, str], groups: dict[str, str], seed: int, threads: int
+        self,
+        encoder: FeatureEncoder,
+        says: dict[str, dict[str, Any]],
+        groups: dict[str, str],
+        *,
+        constants: dict[str, str],
+        currency: str,
+        seed: int,
+        threads: int,
     ) -> None:
         self.encoder = encoder
-        self.words = words
+        self.says = says
         self.groups = groups
+        self.constants = constants
+        self.currency = currency
         self.seed = seed
         self.threads = threads
 
@@ -67,13 +79,16 @@ class Reasons(Estimator):
         """Return R squared of the imitation on customers it has not seen."""
         return float(self.imitation_.score(self.encoder.transform(frame), margin))
 
-    def contributions(self, frame: pd.DataFrame) -> Array:
-        """Return how far each feature moved the margin: shape (rows, features), in the order of `features`."""
+    def contributions(self, frame: pd.DataFrame, *, exact: bool = False) -> Array:
+        """Return how far each feature moved the margin: shape (rows, features), in the order of `features`.
+
+        `exact` gives the imitation's Shapley values (TreeSHAP, Lundberg et al. 2020), for some hundred rows.
+        """
         from xgboost import DMatrix
 
         matrix = DMatrix(self.encoder.transform(frame), nthread=self.threads)
         booster = self.imitation_.get_booster()
-        columns = booster.predict(matrix, pred_contribs=True, approx_contribs=True)[:, :-1]
+        columns = booster.predict(matrix, pred_contribs=True, approx_contribs=not exact)[:, :-1]
         return np.asarray(columns @ self._membership(), dtype=np.float64)
 
     @property
@@ -88,10 +103,12 @@ class Reasons(Estimator):
 
     def explain(self, frame: pd.DataFrame) -> pa.Array:
         """Return a JSON list of up to three reasons for each row of `frame`, the weightiest first."""
+        if frame.empty:
+            return pa.array([], pa.string())
         chosen, raises = self._choose(self.contributions(frame))
-        slots = [self._texts(frame, chosen[:, k], raises[:, k]) for k in range(chosen.shape[1])]
-        joined = pc.binary_join_element_wise(*slots, ", ")
-        return pc.binary_join_element_wise("[", joined, "]", "")
+        texts = self._texts(frame, chosen, raises)
+        slots = [pc.binary_join_element_wise('"', texts[k], '"', "") for k in range(len(texts))]
+        return pc.binary_join_element_wise("[", pc.binary_join_element_wise(*slots, ", "), "]", "")
 
     def _membership(self) -> Array:
         origins = np.array(self.encoder.origins)
@@ -109,55 +126,28 @@ class Reasons(Estimator):
         own = np.array([self.groups[name] for name in self.features])
         return np.asarray(np.array(list(dict.fromkeys(own)))[:, None] == own[None, :], dtype=np.bool_)
 
-    def _texts(self, frame: pd.DataFrame, chosen: NDArray[np.intp], raises: NDArray[np.bool_]) -> pa.Array:
-        """Return the JSON string of each row's chosen feature; every distinct text is made once."""
-        texts = np.empty(len(frame), dtype=object)
-        for position in np.unique(chosen):
-            name = self.features[position]
-            rows = np.flatnonzero(chosen == position)
-            values, place = np.unique(_rounded(name, frame[name].to_numpy()[rows]), return_inverse=True)
-            pairs, place = np.unique(2 * place + raises[rows], return_inverse=True)
-            made = [self._words(name, values[pair // 2], bool(pair % 2)) for pair in pairs]
-            texts[rows] = np.array(made, dtype=object)[place]
-        return pa.array(texts, type=pa.string())
+    def _texts(self, frame: pd.DataFrame, chosen: NDArray[np.intp], raises: NDArray[np.bool_]) -> list[pa.Array]:
+        """Return the reasons as JSON strings without quotes, one array of shape (rows,) for each place."""
+        flat = chosen.ravel(order="F")
+        told, places = [], []
+        for position in np.unique(flat):
+            at = np.flatnonzero(flat == position)
+            told.append(self._tell(self.features[position], frame, at % len(frame)))
+            places.append(at)
+        back = pa.array(np.argsort(np.concatenate(places)))
+        texts = pa.chunked_array(told).combine_chunks().take(back)
+        ways = pc.if_else(pa.array(raises.ravel(order="F")), " (raises the score)", " (lowers the score)")
+        whole = pc.binary_join_element_wise(_escaped(texts), ways, "")
+        return [whole.slice(k * len(frame), len(frame)) for k in range(chosen.shape[1])]
 
-    def _words(self, name: str, value: float | str, up: bool) -> str:
-        words = f"{self.words[name]}: {_shown(name, value)}"
-        if name in self.typical_:
-            words += f" (typical {_shown(name, _rounded(name, np.array([self.typical_[name]]))[0])})"
-        return json.dumps(f"{words}, {'raises' if up else 'lowers'} the score", ensure_ascii=False)
-
-
-def label(name: str, description: str, kind: str) -> str:
-    """Return a feature in a few words: the first clause of its description; a category by its name."""
-    if kind == "category":
-        return name.replace("_", " ").capitalize()
-    plain = re.sub(r" ?\([^)]*\)", "", description)
-    clause = re.split(r"[;:.]", plain, maxsplit=1)[0].replace(", in minor units", "").removeprefix("Whole ").strip()
-    return (clause[:1].upper() + clause[1:]).replace("_", " ")
+    def _tell(self, name: str, frame: pd.DataFrame, rows: NDArray[np.intp]) -> pa.Array:
+        says = Says.model_validate(self.says[name])
+        columns = {other: frame[other].to_numpy()[rows] for other in says.names & set(frame.columns)}
+        columns |= {other: np.full(len(rows), word, dtype=object) for other, word in self.constants.items()}
+        columns |= {"typical": np.full(len(rows), self.typical_.get(name, np.nan))}
+        return tell(says, {**columns, "value": frame[name].to_numpy()[rows]}, self.currency)
 
 
-def _rounded(name: str, values: NDArray[Any]) -> NDArray[Any]:
-    """Return numbers as a marketer reads them: amounts in units of 100 cents, shares in percent, about three digits."""
-    if values.dtype == object:
-        return values.astype(str)
-    scaled = values.astype(np.float64) * _scale(name)
-    size = np.abs(scaled)
-    return np.where(size >= 100, np.round(scaled), np.where(size >= 10, np.round(scaled, 1), np.round(scaled, 2)))
-
-
-def _shown(name: str, value: float | str) -> str:
-    if isinstance(value, str):
-        return value
-    if np.isnan(value):
-        return "unknown"
-    text = f"{value:,.2f}".rstrip("0").rstrip(".")
-    return f"{text}%" if _is_share(name) else text
-
-
-def _scale(name: str) -> float:
-    return 0.01 if "cents" in name else 100.0 if _is_share(name) else 1.0
-
-
-def _is_share(name: str) -> bool:
-    return re.search(r"_(share|rate)(_|$)", name) is not None
+def _escaped(texts: pa.Array) -> pa.Array:
+    """Return texts as they stand between the quotes of JSON; `tell` leaves no control characters."""
+    return pc.replace_substring(pc.replace_substring(texts, "\\", "\\\\"), '"', '\\"')

@@ -48,6 +48,7 @@ class Features(_Frozen):
     groups: tuple[str, ...] = Field((), description="Groups of the feature catalogue to take.")
     include: tuple[str, ...] = Field((), description="Single features to take besides.")
     exclude: tuple[str, ...] = Field((), description="Features or groups to leave out.")
+    sensitive: tuple[str, ...] = Field((), description="Features marked sensitive that it may see all the same.")
 
 
 class Logistic(_Frozen):
@@ -237,7 +238,7 @@ def _load(folder: Path) -> dict[str, ModelSpec]:
 
 def _check_features(spec: ModelSpec, path: Path) -> None:
     names, groups = set(catalogue()), {feature.group for feature in catalogue().values()}
-    allowed = {"groups": groups, "include": names, "exclude": names | groups}
+    allowed = {"groups": groups, "include": names, "exclude": names | groups, "sensitive": names}
     for key, known in allowed.items():
         for given in getattr(spec.features, key):
             if given not in known:

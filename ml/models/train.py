@@ -102,11 +102,11 @@ def _result(version: Version) -> dict[str, Any]:
 
 def _train(spec: ModelSpec, data: TrainingSet, identity: Mapping[str, str], house: Warehouse) -> str:
     """Fit, choose, measure, and log it all as one run; return the run's id."""
-    from ml.models import evaluate, fit, registry
+    from ml.models import evaluate, explain, fit, registry
 
     fitted = fit.fit_candidates(spec, data)
     scorer = fitted.scorer
-    fidelity, importance = fit.add_reasons(spec, scorer, data)
+    fidelity, importance = explain.add_reasons(spec, scorer, data, house)
     found = evaluate.evaluate(spec, fitted.chosen, fitted.candidates, data)
     with tempfile.TemporaryDirectory() as folder:
         _write_files(Path(folder), spec, data, found, importance)

@@ -15,7 +15,7 @@ from ml.models.encoder import FeatureEncoder, signed_log
 from ml.models.evaluate import decile_table
 from ml.models.figures import save_all
 from ml.models.metrics import PROBABILITY, Predicted, measure
-from ml.models.reasons import Reasons, label
+from ml.models.reasons import Reasons
 from ml.models.spec import ModelSpec
 
 
@@ -104,8 +104,10 @@ def test_isotonic_level_and_identity():
 
 
 def _reasons(frame: pd.DataFrame, margin: np.ndarray) -> Reasons:
-    words = {name: label(name, f"About {name}", "number") for name in GROUPS}
-    return Reasons(_encoder(frame), words, GROUPS, seed=1, threads=1).fit(frame, margin)
+    says = {name: {"text": f"{name} of {{value}}", "usual": "typically {typical}"} for name in GROUPS}
+    says["main_channel"] = {"text": "for {target}: {value}"}
+    known = {"constants": {"target": "TEA"}, "currency": "", "seed": 1, "threads": 1}
+    return Reasons(_encoder(frame), says, GROUPS, **known).fit(frame, margin)
 
 
 def test_reasons_name_what_moved_the_score_and_which_way():
@@ -113,8 +115,8 @@ def test_reasons_name_what_moved_the_score_and_which_way():
     reasons = _reasons(frame, frame["recency_days"].to_numpy() / 10)
     told = [json.loads(text) for text in reasons.explain(frame).to_pylist()]
     longest, shortest = frame["recency_days"].argmax(), frame["recency_days"].argmin()
-    assert told[longest][0] == "About recency days: 59 (typical 29), raises the score"
-    assert told[shortest][0] == "About recency days: 0 (typical 29), lowers the score"
+    assert told[longest][0] == "recency_days of 59; typically 29 (raises the score)"
+    assert told[shortest][0] == "recency_days of 0; typically 29 (lowers the score)"
     assert reasons.fidelity(frame, frame["recency_days"].to_numpy() / 10) > 0.95
     assert next(iter(reasons.importance(frame))) == "recency_days"
 
@@ -137,30 +139,20 @@ def test_contributions_add_up_to_the_imitated_score():
     assert np.ptp(imitated - found.sum(axis=1)) < 1e-3, "all but the common base"
 
 
-def test_values_are_said_as_a_marketer_reads_them():
-    frame = _frame().assign(recency_days=np.nan)
-    frame.loc[0, "spend_cents_84d"] = 123_456
-    texts = " ".join(_reasons(frame, frame["spend_cents_84d"].to_numpy() / 1e4).explain(frame.head(40)).to_pylist())
-    assert "recency days: unknown" in texts or "recency" not in texts
-    assert "About spend cents 84d: 1,235 (typical" in texts
+def test_a_reason_is_valid_json_whatever_a_category_is_called():
+    frame = _frame().assign(main_channel='a "b" \\ c')
+    frame.loc[::2, "main_channel"] = "store"
+    told = [
+        json.loads(text)
+        for text in _reasons(frame, (frame["main_channel"] == "store") * 9.0).explain(frame).to_pylist()
+    ]
+    assert told[0][0] == "for TEA: store (raises the score)"
+    assert told[1][0] == 'for TEA: a "b" \\ c (lowers the score)'
 
 
-@pytest.mark.parametrize(
-    ("name", "description", "kind", "words"),
-    [
-        ("recency_days", "Whole days since the last order; unknown before.", "number", "Days since the last order"),
-        (
-            "x",
-            "Of the last weeks (of seven days), those with an order.",
-            "number",
-            "Of the last weeks, those with an order",
-        ),
-        ("x", "Value of the orders, in minor units.", "number", "Value of the orders"),
-        ("top_department", "Department with the most spend.", "category", "Top department"),
-    ],
-)
-def test_a_label_is_the_first_clause(name: str, description: str, kind: str, words: str):
-    assert label(name, description, kind) == words
+def test_nobody_to_explain_is_no_error():
+    frame = _frame()
+    assert len(_reasons(frame, frame["recency_days"].to_numpy()).explain(frame.head(0))) == 0
 
 
 def _spec(task: str, **more: object) -> ModelSpec:
