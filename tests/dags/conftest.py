@@ -71,8 +71,8 @@ class Stages:
         return [{"name": "browsers", **counts, **status}]
 
     def _say(self, what: str) -> Any:
-        def called(*asked: Any) -> dict[str, Any]:
-            self.calls.append((what, *asked))
+        def called(*asked: Any, **more: Any) -> dict[str, Any]:
+            self.calls.append((what, *asked, *more.values()))
             return {"name": str(asked[0]) if asked else what, "rows": 1}
 
         return called

@@ -41,9 +41,10 @@ def test_only_the_sources_asked_for_are_loaded(fresh, stages):
     assert stages.calls == [("ingest", "orders")]
 
 
-def test_each_model_is_trained_at_the_same_as_of(fresh, stages):
+def test_each_model_is_trained_at_the_same_as_of_and_told_why(fresh, stages):
     run = _run(fresh, "train_models", as_of="2018-01-01")
-    assert stages.calls == [("train", "churn", AS_OF), ("train", "clv", AS_OF)]
+    reason = {"trigger": "person", "detail": "manual run, in process"}
+    assert stages.calls == [("train", "churn", AS_OF, reason), ("train", "clv", AS_OF, reason)]
     assert [result["name"] for result in run.results["train"]] == ["churn", "clv"]
     assert _events("champions")[-1] == {"as_of": AS_OF}
 
