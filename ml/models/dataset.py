@@ -112,14 +112,19 @@ def _shortages(spec: ModelSpec, data: TrainingSet) -> list[str]:
 
 def read_snapshot(warehouse: Warehouse, spec: ModelSpec, as_of: AsOf) -> Snapshot:
     """Return features and label of the customers labelled at `as_of`, in the order of their keys."""
-    column = _OUTCOMES[spec.task]
-    labels = warehouse.read(TABLES[spec.task], ["customer_key", column], where=_partition(spec, as_of))
-    outcome = pd.Series(labels[column].to_numpy(dtype=np.float64), index=labels["customer_key"].to_numpy(np.int64))
+    outcome = read_outcomes(warehouse, spec, as_of)
     names, ruled = list(model_features(spec)), rule_features(spec)
     frame = read_features(warehouse, spec, as_of, list(dict.fromkeys([*names, *ruled])))
     keys = np.sort(_draw(outcome.index.intersection(frame.index).to_numpy(), spec.snapshots.max_customers))
     frame = frame.loc[keys].reset_index(drop=True)
     return Snapshot(as_of, keys, frame[names], frame[ruled], outcome.reindex(keys).to_numpy())
+
+
+def read_outcomes(warehouse: Warehouse, spec: ModelSpec, as_of: AsOf) -> pd.Series:
+    """Return what the customers labelled at `as_of` did, as float64 by customer_key: 1 and 0, or cents."""
+    column = _OUTCOMES[spec.task]
+    labels = warehouse.read(TABLES[spec.task], ["customer_key", column], where=_partition(spec, as_of))
+    return pd.Series(labels[column].to_numpy(dtype=np.float64), index=labels["customer_key"].to_numpy(np.int64))
 
 
 def read_features(

@@ -24,12 +24,14 @@ from ml.errors import RegistryUnavailable
 from ml.models.contents import TRUSTED, requirements
 from ml.models.probe import TIMEOUT, probe, shown, sqlite_file
 from ml.settings import settings
+from ml.times import DAY
 
 if TYPE_CHECKING:
     import pandas as pd
     from mlflow import MlflowClient
 
     from ml.models.scorer import Scorer
+    from ml.times import AsOf
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +96,19 @@ def champion(name: str) -> Version | None:
     with _reach(f"looking up the champion of {name}") as client:
         try:
             return _version(client.get_model_version_by_alias(name, CHAMPION), is_champion=True)
+        except MlflowException as error:
+            if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+                return None
+            raise
+
+
+def version(name: str, number: str) -> Version | None:
+    """Return a registered version, or None when this registry has none such. Raises `RegistryUnavailable`."""
+    from mlflow.exceptions import MlflowException
+
+    with _reach(f"looking up {name} version {number}") as client:
+        try:
+            return _looked_up(client, name, number)
         except MlflowException as error:
             if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
                 return None
@@ -220,6 +235,15 @@ def add_artifact(run_id: str, file: Path, folder: str) -> None:
     """Store a file with a finished run, replacing one of the same name."""
     with _reach(f"storing {file.name} with run {run_id}") as client:
         client.log_artifact(run_id, str(file), folder)
+
+
+def add_metrics(run_id: str, metrics: Mapping[str, float], at: AsOf) -> None:
+    """Add numbers to a finished run as of a point in time, so that MLflow draws them over time."""
+    from mlflow.entities import Metric
+
+    with _reach(f"adding metrics to run {run_id}") as client:
+        moment, day = at.epoch * 1_000, at.epoch // DAY
+        client.log_batch(run_id, metrics=[Metric(key, value, moment, day) for key, value in metrics.items()])
 
 
 def _looked_up(client: MlflowClient, name: str, version: str) -> Version:

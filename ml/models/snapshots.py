@@ -59,7 +59,7 @@ def ensure(spec: ModelSpec, chosen: Snapshots, as_of: AsOf, warehouse: Warehouse
     known = warehouse.read(_LEDGER, ["snapshot", "fingerprint"])
     stored = set(zip(known["snapshot"], known["fingerprint"], strict=True))
     fresh = []
-    for stage, build in (("3_features", _build_features), ("4_labels", _build_labels)):
+    for stage, build in (("3_features", _build_features), ("4_labels", label)):
         fingerprint = hashlib.sha256((seen.to_csv(index=False) + _definitions(stage)).encode()).hexdigest()[:16]
         for at in chosen.all:
             row = (f"{_what(spec, stage)} {at.at.isoformat()}", fingerprint)
@@ -80,7 +80,8 @@ def _build_features(spec: ModelSpec, at: AsOf, end: AsOf, warehouse: Warehouse) 
     build_features(str(at), warehouse)
 
 
-def _build_labels(spec: ModelSpec, at: AsOf, end: AsOf, warehouse: Warehouse) -> None:
+def label(spec: ModelSpec, at: AsOf, end: AsOf, warehouse: Warehouse) -> None:
+    """Build the model's labels at `at` from what is known at `end`. Raises `NotEnoughData` before their window closed."""
     build_labels(
         spec.task,
         at,
