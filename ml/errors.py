@@ -8,6 +8,8 @@
     │   ├── WarehouseError          the warehouse is read-only, gone, or refused a statement
     │   ├── CheckFailed             a table broke one of its own checks; it was rolled back
     │   ├── NotEnoughData           there is too little to learn or to measure
+    │   ├── ImpossibleData          values are missing or contradict each other
+    │   ├── NotConverged            a fit ended before its optimum
     │   └── GuardTripped            a push looks wrong; nothing was sent
     ├── RetriableError          the same call may succeed later: try again
     │   ├── WarehouseBusy           another process holds the warehouse
@@ -49,6 +51,14 @@ class CheckFailed(FatalError):
 
 class NotEnoughData(FatalError):
     """There is too little data to learn or to measure; the message says what was found and needed."""
+
+
+class ImpossibleData(FatalError):
+    """Values that a model cannot read: missing, negative, or contradicting each other; the message counts them."""
+
+
+class NotConverged(FatalError):
+    """A fit ended before its optimum; the message says how far it came and what to change."""
 
 
 class GuardTripped(FatalError):

@@ -61,7 +61,7 @@ def cdnow_summary(warehouse: Warehouse, as_of: AsOf = SPLIT) -> pd.DataFrame:
 
 
 def published_summary() -> pd.DataFrame:
-    """Return the papers' own summary of the sample after 39 weeks: x, t_x, T and zbar, in the order of the customers."""
+    """Return the papers' own summary of the sample after 39 weeks: x, t_x, T and zbar, one row a customer."""
     return pd.read_csv(_file("cdnow_customers_summary_with_transactions.csv"), index_col="ID")
 
 
