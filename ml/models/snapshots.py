@@ -81,7 +81,7 @@ def _build_features(spec: ModelSpec, at: AsOf, end: AsOf, warehouse: Warehouse) 
 
 
 def label(spec: ModelSpec, at: AsOf, end: AsOf, warehouse: Warehouse) -> None:
-    """Build the model's labels at `at` from what is known at `end`. Raises `NotEnoughData` while their window is open."""
+    """Build the model's labels at `at` as they are known at `end`. Raises `NotEnoughData` while the window is open."""
     build_labels(
         spec.task,
         at,
