@@ -85,14 +85,14 @@ def _shown(values: NDArray[Any], form: str, currency: str) -> pa.Array:
 
 
 def _rounded(values: NDArray[Any], form: str) -> NDArray[Any]:
-    """Return numbers as precisely as they are said: about three digits, whole days, whole percents."""
+    """Return numbers as precisely as they are said: two or three digits, whole days, whole percents."""
     if values.dtype.kind in "OU":
         return values
     scaled = values.astype(np.float64) * {"money": 0.01, "percent": 100.0}.get(form, 1.0)
     size = np.abs(scaled)
     few, more = {"money": (2, 2), "percent": (1, 0), "days": (0, 0), "every": (0, 0)}.get(form, (2, 1))
-    whole = np.where(size >= 10, np.round(scaled, more), np.round(scaled, few))
-    return np.where(size >= 100, np.round(scaled), whole) + 0.0  # never -0
+    near = np.where(size >= (10 if form == "percent" else 1), np.round(scaled, more), np.round(scaled, few))
+    return np.where(size >= 100, np.round(scaled), near) + 0.0  # never -0
 
 
 def _format(form: str, currency: str) -> Callable[[Any], str]:
