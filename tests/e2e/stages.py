@@ -1,6 +1,6 @@
 """Run the DAGs one by one in forked processes, and kill some of them: `python -m tests.e2e.stages whole|killed`.
 
-Airflow is imported once; each DAG runs in a child, which is the process that is killed.
+Airflow is imported once; the DAGs run in children, which are the processes that are killed.
 """
 
 from __future__ import annotations
@@ -36,31 +36,53 @@ def whole(home: Path) -> None:
     seconds = {}
     for stage in STAGES:
         began = time.monotonic()
-        assert os.waitpid(_child(stage), 0)[1] == 0, stage
+        _run(stage)
         seconds[stage] = time.monotonic() - began
     (home / "seconds.json").write_text(json.dumps(seconds))
 
 
 def killed(home: Path) -> None:
-    """Kill every stage on its way, then run it again to its end; keep which ones were killed."""
+    """Kill every stage on its way; the next process runs it to its end and is killed in the stage after it."""
     expected = json.loads(Path(sys.argv[2]).read_text())
-    hit = []
+    hit, left = [], []
     for number, stage in enumerate(STAGES):
-        child = _child(stage)
+        child = _Child([*left, stage])
+        child.wait_for(stage)
         time.sleep(expected[stage] * (0.55 + 0.1 * (number % 4)))
-        os.kill(child, signal.SIGKILL)
-        if os.WIFSIGNALED(os.waitpid(child, 0)[1]):
+        if child.kill():
             hit.append(stage)
-        assert os.waitpid(_child(stage), 0)[1] == 0, stage
+        left = [stage]
+    _Child(left).wait_for("the end")
     (home / "killed.json").write_text(json.dumps(hit))
 
 
-def _child(stage: str) -> int:
-    child = os.fork()
-    if child == 0:
-        code = local.main(["run", stage, "--conf", CONF])
-        os._exit(code)
-    return child
+def _run(stage: str) -> None:
+    assert local.main(["run", stage, "--conf", CONF]) == 0, stage
+
+
+class _Child:
+    """A forked process that runs stages in their order and says which one it begins."""
+
+    def __init__(self, stages: list[str]) -> None:
+        said, says = os.pipe()
+        self._pid = os.fork()
+        if self._pid == 0:
+            for stage in stages:
+                os.write(says, f"{stage}\n".encode())
+                _run(stage)
+            os.write(says, b"the end\n")
+            os._exit(0)
+        os.close(says)
+        self._said = os.fdopen(said)
+
+    def wait_for(self, line: str) -> None:
+        """Return once the child says `line`; the stages before it went well."""
+        assert any(said.strip() == line for said in self._said), f"stopped before {line}"
+
+    def kill(self) -> bool:
+        """Kill the process; return whether it was still running."""
+        os.kill(self._pid, signal.SIGKILL)
+        return os.WIFSIGNALED(os.waitpid(self._pid, 0)[1])
 
 
 def main() -> None:
