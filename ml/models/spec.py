@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from ml.config import did_you_mean, read_yaml
 from ml.errors import ConfigError
 from ml.features.catalogue import catalogue
+from ml.models.spec_evaluation import Judging, attributes
 from ml.settings import settings
 
 Task = Literal["churn", "clv", "propensity", "offer_response"]
@@ -40,6 +41,11 @@ class Snapshots(_Frozen):
     at_least: Count = Field(1, description="Training snapshots without which the model is refused.")
     history_days: Days = Field(28, description="Days of orders that come before the first training snapshot.")
     max_customers: Count = Field(60_000, description="Customers kept of a snapshot, drawn by their key.")
+    calibrate: Literal["apart", "share"] = Field(
+        "apart",
+        description="Where the history has no room for a calibration window of its own: refuse (`apart`), or calibrate "
+        "on a third of the customers, left out of training, at its last snapshot (`share`).",
+    )
 
 
 class Features(_Frozen):
@@ -122,7 +128,13 @@ class Gates(_Frozen):
     min_positives_test: Count = Field(30, description="Positive labels in the calibration and test snapshots.")
     rule_gain: float = Field(0.0, description="Least gain over the best rule baseline, on the test customers.")
     linear_gain: float = Field(-0.01, description="Least gain over the linear baseline, likewise.")
-    champion_loss: float = Field(0.01, ge=0, description="Loss to the champion that the paired interval must exclude.")
+    champion_loss: float = Field(
+        0.01, ge=0, description="Loss to a stale champion that the paired interval must exclude."
+    )
+    max_age_days: Days = Field(56, description="Days of data that a champion may lack before it counts as stale.")
+    ceiling: Share = Field(0.95, description="AUC (or Gini) beyond which a leak is suspected.")
+    max_jump: Positive = Field(0.03, description="Gain over the champion beyond which a leak is suspected.")
+    max_quiet_days: Days = Field(7, description="Days without an order before a training that are believed.")
 
 
 class _Shared(_Frozen):
@@ -136,6 +148,7 @@ class _Shared(_Frozen):
     candidates: Candidates = Candidates()
     calibration: Calibration = "sigmoid"
     gates: Gates = Gates()
+    evaluation: Judging = Judging()
 
 
 class ModelSpec(_Shared):
@@ -238,8 +251,15 @@ def _load(folder: Path) -> dict[str, ModelSpec]:
 
 def _check_features(spec: ModelSpec, path: Path) -> None:
     names, groups = set(catalogue()), {feature.group for feature in catalogue().values()}
-    allowed = {"groups": groups, "include": names, "exclude": names | groups, "sensitive": names}
-    for key, known in allowed.items():
-        for given in getattr(spec.features, key):
-            if given not in known:
-                raise ConfigError(f"{path}: features.{key}: {given!r} does not exist{did_you_mean(given, known)}")
+    chosen = spec.features
+    asked = {
+        "features.groups": (chosen.groups, groups),
+        "features.include": (chosen.include, names),
+        "features.exclude": (chosen.exclude, names | groups),
+        "features.sensitive": (chosen.sensitive, names),
+        "evaluation.slices": (spec.evaluation.slices, attributes()),
+    }
+    for key, (given, known) in asked.items():
+        for name in given:
+            if name not in known:
+                raise ConfigError(f"{path}: {key}: {name!r} does not exist{did_you_mean(name, known)}")
