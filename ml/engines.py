@@ -37,6 +37,9 @@ class Session(Protocol):
     def temporary(self, name: str, rows: pa.Table) -> None:
         """Make `rows` readable as a temporary table for the rest of the session."""
 
+    def materialise(self, name: str, query: str) -> None:
+        """Keep a query's rows as a temporary table for the rest of the session."""
+
     def lock(self, name: str) -> None:
         """Keep other writers off a table until the session ends."""
 
@@ -135,6 +138,9 @@ class _DuckDbSession:
     def temporary(self, name: str, rows: pa.Table) -> None:
         self._driver.register(name, rows)
 
+    def materialise(self, name: str, query: str) -> None:
+        self.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
+
     def lock(self, name: str) -> None:
         """DuckDB's file lock is enough."""
 
@@ -183,6 +189,10 @@ class _PostgresSession:
     def temporary(self, name: str, rows: pa.Table) -> None:
         self.execute(f"DROP TABLE IF EXISTS pg_temp.{name}")
         self._ingest(name, rows, mode="create", temporary=True)
+
+    def materialise(self, name: str, query: str) -> None:
+        self.execute(f"DROP TABLE IF EXISTS pg_temp.{name}")
+        self.execute(f"CREATE TEMP TABLE {name} AS {query}")
 
     def lock(self, name: str) -> None:
         self.execute(f"LOCK TABLE {name} IN SHARE ROW EXCLUSIVE MODE")

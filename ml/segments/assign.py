@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.errors import FatalError
+from ml.errors import FatalError, NotEnoughData
 from ml.measurement.holdout import assign_holdout
 from ml.segments.catalogue import Catalogue, load_catalogue
 from ml.segments.changes import Changes, compare
-from ml.segments.evaluate import Evaluator, count_true
+from ml.segments.evaluate import Batch, Evaluator, count_true
+from ml.segments.history import Previous, previous
 from ml.segments.language import PERIOD_DAYS, Limits, Segment
+from ml.segments.rules import Rule
 from ml.segments.vocabulary import load_vocabulary
 from ml.times import AsOf, parse_as_of
 from ml.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
 
+Made = TypeVar("Made")
 _COUNTS = ("size", "entered", "left", "held_out", "suppressed")
 
 
@@ -53,7 +56,7 @@ def build_segments(
     evaluator = Evaluator(warehouse or Warehouse(), parse_as_of(as_of), known)
     for problem in catalogue.problems.values():
         log.error("%s", problem)
-    built = [_guarded(evaluator, catalogue, one) for one in catalogue.segments.values() if one.name in wanted]
+    built = _Build(evaluator, catalogue).run([name for name in catalogue.segments if name in wanted])
     if built and all(one["status"] == "failed" for one in built):
         raise FatalError(f"No segment could be built at {as_of}: " + "; ".join(one["reason"] for one in built))
     wrong = {} if names else catalogue.problems
@@ -67,37 +70,66 @@ def check_ready(built: Sequence[dict[str, Any]]) -> None:
         raise FatalError("; ".join(wrong))
 
 
-def _guarded(evaluator: Evaluator, catalogue: Catalogue, segment: Segment) -> dict[str, Any]:
-    """Build one segment; what is wrong with it is told and does not stop the others."""
-    try:
-        return _build(evaluator, catalogue, segment)
-    except FatalError as error:
-        log.warning("segment %s was not built: %s", segment.name, error)
-        return _outcome(segment.name, "failed", str(error))
-
-
-def _outcome(name: str, status: str, reason: str, **counts: int) -> dict[str, Any]:
-    return {"name": name, **dict.fromkeys(_COUNTS, 0), **counts, "status": status, "reason": reason}
-
-
 @dataclass(frozen=True)
-class _Previous:
-    """The latest run of a segment before this `as_of`."""
+class _Case:
+    """A segment to build: its rule, its run before, and whether that one still stands."""
 
-    as_of: datetime | None
-    evaluated_at: datetime | None
-    definition_hash: str
-    model_versions: str
-    members: pa.Table
+    rule: Rule
+    before: Previous
+    digest: str
+    stands: bool
 
 
-def _build(evaluator: Evaluator, catalogue: Catalogue, segment: Segment) -> dict[str, Any]:
-    before = _previous(evaluator, segment)
-    digest = segment.digest(catalogue.segments)
-    stands = _stands(before, segment, digest, evaluator.as_of)
-    versions = before.model_versions if stands else evaluator.model_versions(segment)
-    now = before.members.select(["customer_key", "reason"]) if stands else evaluator.members(segment)
+class _Build:
+    """Builds segments in dependency order; what is wrong with one is told and stops only those who name it."""
+
+    def __init__(self, evaluator: Evaluator, catalogue: Catalogue) -> None:
+        self.evaluator, self.catalogue = evaluator, catalogue
+        self.failed: dict[str, str] = {}
+
+    def run(self, names: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the outcome of each, in the order of `names`."""
+        cases = dict[str, _Case]()
+        for name in names:
+            case = self._guarded(name, self._case, self.catalogue.rules[name], [*cases])
+            if case is not None:
+                cases[name] = case
+        built = self._built(cases) if cases else {}
+        return [built.get(name) or _outcome(name, "failed", self.failed[name]) for name in names]
+
+    def _case(self, rule: Rule, provided: list[str]) -> _Case:
+        before = previous(self.evaluator.warehouse, rule.name, self.evaluator.as_of)
+        digest = rule.digest(self.catalogue.rules)
+        stands = _stands(before, rule.segment, digest, self.evaluator.as_of)
+        if not stands:
+            self.evaluator.check(rule, provided)
+        return _Case(rule, before, digest, stands)
+
+    def _built(self, cases: dict[str, _Case]) -> dict[str, dict[str, Any] | None]:
+        with self.evaluator.batch([case.rule for case in cases.values() if not case.stands]) as batch:
+            return {name: self._guarded(name, self._one, case, batch) for name, case in cases.items()}
+
+    def _one(self, case: _Case, batch: Batch) -> dict[str, Any]:
+        broken = [name for name in case.rule.references if name in self.failed]
+        if broken and not case.stands:
+            raise NotEnoughData(f"Segment {case.rule.name}: {broken[0]}, which it names, could not be built")
+        return _build(self.evaluator, case, batch)
+
+    def _guarded(self, name: str, step: Callable[..., Made], *given: Any) -> Made | None:
+        try:
+            return step(*given)
+        except FatalError as error:
+            log.warning("segment %s was not built: %s", name, error)
+            self.failed[name] = str(error)
+            return None
+
+
+def _build(evaluator: Evaluator, case: _Case, batch: Batch) -> dict[str, Any]:
+    segment, before = case.rule.segment, case.before
+    versions = before.model_versions if case.stands else evaluator.model_versions(case.rule)
+    now = before.members.select(["customer_key", "reason"]) if case.stands else batch.members(segment.name)
     changes = compare(now, before.members, evaluator.as_of.at)
+    batch.provide(segment.name, changes.members)
     held_out = _hold_out(evaluator, segment, changes)
     status, why = _status(segment.limits, now.num_rows, evaluator.base)
     counts: dict[str, int] = {
@@ -107,29 +139,19 @@ def _build(evaluator: Evaluator, catalogue: Catalogue, segment: Segment) -> dict
         "held_out": count_true(held_out),
         "suppressed": _suppressed(evaluator, segment, now, held_out),
     }
-    run: dict[str, Any] = {"definition_hash": digest, "model_versions": versions, "previous_as_of": before.as_of}
-    run |= {"evaluated_at": before.evaluated_at if stands else evaluator.as_of.at}
+    run: dict[str, Any] = {"definition_hash": case.digest, "model_versions": versions, "previous_as_of": before.as_of}
+    run |= {"evaluated_at": before.evaluated_at if case.stands else evaluator.as_of.at}
     run |= {"base_size": evaluator.base, "status": status, "status_reason": why}
     _write(evaluator, segment, changes, held_out, {**run, **counts})
     log.info("segment %s at %s: %s (%s)", segment.name, evaluator.as_of, counts, status)
     return _outcome(segment.name, status, why, **counts)
 
 
-def _previous(evaluator: Evaluator, segment: Segment) -> _Previous:
-    house, columns = evaluator.warehouse, ["as_of", "evaluated_at", "definition_hash", "model_versions"]
-    runs = house.read_arrow(
-        "segment_runs",
-        columns,
-        where={"segment": segment.name, "as_of": ("<", evaluator.as_of)},
-        order_by=["as_of"],
-    ).to_pylist()
-    last = runs[-1] if runs else {**dict.fromkeys(columns), "definition_hash": "", "model_versions": "{}"}
-    where = {"segment": segment.name, "as_of": last["as_of"]}
-    kept = ["customer_key", "reason", "entered_at"]
-    return _Previous(**last, members=house.read_arrow("segment_members", kept, where, ["customer_key"]))
+def _outcome(name: str, status: str, reason: str, **counts: int) -> dict[str, Any]:
+    return {"name": name, **dict.fromkeys(_COUNTS, 0), **counts, "status": status, "reason": reason}
 
 
-def _stands(before: _Previous, segment: Segment, digest: str, as_of: AsOf) -> bool:
+def _stands(before: Previous, segment: Segment, digest: str, as_of: AsOf) -> bool:
     """Whether the run before is still good: the definition is the same and its refresh is not due."""
     if before.evaluated_at is None or before.definition_hash != digest or segment.refresh == "daily":
         return False

@@ -30,15 +30,15 @@ def list_segments(as_json: AsJson = False) -> None:
     known = load_vocabulary()
     found = [
         {
-            "name": one.name,
-            "rule": sentence(one.rule, known.events),
-            "goal": one.goal,
-            "owner": one.owner,
-            "holdout": one.holdout,
-            "refresh": one.refresh,
-            "destinations": list(one.destinations),
+            "name": rule.name,
+            "rule": sentence(rule.condition, known.events),
+            "goal": rule.segment.goal,
+            "owner": rule.segment.owner,
+            "holdout": rule.segment.holdout,
+            "refresh": rule.segment.refresh,
+            "destinations": list(rule.segment.destinations),
         }
-        for one in _catalogue().segments.values()
+        for rule in _catalogue().rules.values()
     ]
     if as_json:
         _print_json(found)
@@ -84,7 +84,7 @@ def show(name: Name, as_of: Moment = "", as_json: AsJson = False) -> None:
     from ml.times import parse_as_of
 
     moment = parse_as_of(as_of or settings().as_of or datetime.now(UTC))
-    said = describe(_catalogue()[name], moment, load_vocabulary())
+    said = describe(_catalogue().needed(name)[-1], moment, load_vocabulary())
     if as_json:
         _print_json(said)
         return

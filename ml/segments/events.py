@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -20,7 +20,7 @@ class Stream:
     clock: str
     id: str
     kind: str
-    properties: Mapping[str, str]
+    properties: Mapping[str, str] = field(compare=False)
 
 
 @dataclass(frozen=True)

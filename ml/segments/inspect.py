@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,12 @@ import pyarrow.compute as pc
 import sqlglot
 
 from ml.errors import NotEnoughData
-from ml.segments.catalogue import Catalogue, load_catalogue
-from ml.segments.compiler import plan_segment, segment_sql
-from ml.segments.evaluate import Evaluator, count_true
-from ml.segments.language import Segment
+from ml.segments.catalogue import load_catalogue
+from ml.segments.compiler import plan_rule
+from ml.segments.evaluate import Batch, Evaluator, count_true
+from ml.segments.measures import Measures
+from ml.segments.program import judge, measure
+from ml.segments.rules import Rule
 from ml.segments.vocabulary import Vocabulary, load_vocabulary
 from ml.segments.words import sentence
 from ml.times import AsOf, parse_as_of
@@ -40,30 +44,37 @@ def latest_as_of(warehouse: Warehouse) -> AsOf:
     return AsOf(found)
 
 
-def describe(segment: Segment, as_of: AsOf, known: Vocabulary) -> dict[str, Any]:
+def describe(rule: Rule, as_of: AsOf, known: Vocabulary) -> dict[str, Any]:
     """Return what a definition says: its words, its rule as a sentence, and its SQL."""
-    sql = segment_sql(plan_segment(segment, known.events, as_of), as_of)
-    said = segment.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"who"})
-    return {
-        **said,
-        "rule": sentence(segment.rule, known.events),
-        "sql": sqlglot.transpile(sql, read="duckdb", write="duckdb", pretty=True)[0],
-    }
+    said = rule.segment.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"who"})
+    return {**said, "rule": sentence(rule.condition, known.events), "sql": sql(rule, as_of, known)}
+
+
+def sql(rule: Rule, as_of: AsOf, known: Vocabulary) -> str:
+    """Return the statements that evaluate a rule alone, each with a comment that names the table it makes."""
+    measures = Measures(as_of)
+    plan = plan_rule(rule.condition, known.events, measures)
+    members = {segment: f"run_members_of_{segment}" for segment in plan.memberships}
+    statements = [(f"-- {name}", text) for name, text in measure(measures)]
+    return "\n\n".join(
+        f"{title}\n{sqlglot.transpile(text, read='duckdb', write='duckdb', pretty=True, comments=False)[0]};"
+        for title, text in [*statements, ("-- members", judge(plan, members))]
+    )
 
 
 def preview(name: str, as_of: str | None = None, sample: int = 5, warehouse: Warehouse | None = None) -> dict[str, Any]:
     """Return who would be in: as_of, size, share of everybody, how many consent, and a sample with reasons."""
-    evaluator, catalogue = _open(as_of, warehouse)
-    members = evaluator.members(catalogue[name])
-    consenting = pc.is_in(members["customer_key"], value_set=evaluator.consenting(catalogue[name]))
-    return {
-        "name": name,
-        "as_of": str(evaluator.as_of),
-        "size": members.num_rows,
-        "share": members.num_rows / evaluator.base,
-        "consent": {**catalogue[name].consent.model_dump(), "granted": count_true(consenting)},
-        "sample": members.slice(0, sample).to_pylist(),
-    }
+    with _looking(name, as_of, warehouse) as (evaluator, batch, rule):
+        members = batch.members(name)
+        consenting = pc.is_in(members["customer_key"], value_set=evaluator.consenting(rule.segment))
+        return {
+            "name": name,
+            "as_of": str(evaluator.as_of),
+            "size": members.num_rows,
+            "share": members.num_rows / evaluator.base,
+            "consent": {**rule.segment.consent.model_dump(), "granted": count_true(consenting)},
+            "sample": members.slice(0, sample).to_pylist(),
+        }
 
 
 def explain(
@@ -73,25 +84,32 @@ def explain(
 
     Raises `NotEnoughData` for a customer who is not known at `as_of`.
     """
-    evaluator, catalogue = _open(as_of, warehouse)
-    segment = catalogue[name]
-    found = evaluator.verdict(segment, customer_key)
-    if found is None:
-        raise NotEnoughData(f"Customer {customer_key} is not known at {evaluator.as_of}: no order, event or message")
-    is_member, told = found
-    conditions = [sentence(leaf.condition, evaluator.known.events) for leaf in evaluator.plan(segment).leaves]
-    facts = [asdict(Fact(asked, known, holds)) for asked, (holds, known) in zip(conditions, told, strict=True)]
-    return {
-        "name": name,
-        "as_of": str(evaluator.as_of),
-        "customer_key": customer_key,
-        "is_member": is_member,
-        "rule": sentence(segment.rule, evaluator.known.events),
-        "conditions": facts,
-    }
+    with _looking(name, as_of, warehouse) as (evaluator, batch, rule):
+        found = batch.verdict(name, customer_key)
+        if found is None:
+            raise NotEnoughData(
+                f"Customer {customer_key} is not known at {evaluator.as_of}: no order, event or message"
+            )
+        is_member, told = found
+        events = evaluator.known.events
+        conditions = [sentence(leaf.condition, events) for leaf in batch.plans[name].leaves]
+        facts = [asdict(Fact(asked, known, holds)) for asked, (holds, known) in zip(conditions, told, strict=True)]
+        return {
+            "name": name,
+            "as_of": str(evaluator.as_of),
+            "customer_key": customer_key,
+            "is_member": is_member,
+            "rule": sentence(rule.condition, events),
+            "conditions": facts,
+        }
 
 
-def _open(as_of: str | None, warehouse: Warehouse | None) -> tuple[Evaluator, Catalogue]:
+@contextmanager
+def _looking(name: str, as_of: str | None, warehouse: Warehouse | None) -> Iterator[tuple[Evaluator, Batch, Rule]]:
+    """Give what evaluates a segment and, because nothing is stored, every segment that it names."""
     house, known = warehouse or Warehouse(), load_vocabulary()
     catalogue = load_catalogue(known=known)
-    return Evaluator(house, parse_as_of(as_of) if as_of else latest_as_of(house), known), catalogue
+    rules = catalogue.needed(name)
+    evaluator = Evaluator(house, parse_as_of(as_of) if as_of else latest_as_of(house), known)
+    with evaluator.trial(rules) as batch:
+        yield evaluator, batch, rules[-1]

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
 from ml.errors import ConfigError
-from ml.segments.conditions import AllOf, Condition, Consent, SegmentCondition, leaves
+from ml.segments.conditions import Condition, Consent
 from ml.segments.forms import Form, Text, refuse
 from ml.segments.reading import Place, read_definition
 
@@ -66,27 +63,6 @@ class Segment(Form):
     guard: Guard | None = Field(None, description="Changes beyond which a push is refused; else the destination's.")
     consent: Consent = Field(description="What a member must have agreed to before it is synced.")
     destinations: tuple[Name, ...] = Field((), description="Platforms of `config/destinations.yaml`.")
-
-    @property
-    def rule(self) -> Form:
-        """The condition with the parent's membership added."""
-        if self.parent is None:
-            return self.who
-        return AllOf(all=(SegmentCondition(segment=self.parent), self.who))
-
-    @property
-    def references(self) -> tuple[str, ...]:
-        """The segments it names, in the order it names them."""
-        named = [leaf.segment for leaf in leaves(self.rule) if isinstance(leaf, SegmentCondition)]
-        return tuple(dict.fromkeys(named))
-
-    def digest(self, others: Mapping[str, Segment]) -> str:
-        """Return a hash of what the definition does, including the segments it names; words do not count."""
-        said = self.model_dump(mode="json", by_alias=True, exclude_none=True)
-        for words in ("description", "goal", "owner", "action"):
-            said.pop(words)
-        said["references"] = {name: others[name].digest(others) for name in self.references}
-        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def read_segment(path: Path) -> tuple[Segment, dict[Place, int]]:

@@ -1,4 +1,7 @@
-"""What one query must compute for a definition: sources, values and tests. The SQL itself is in `sql/`."""
+"""What a run must compute: facts of customers, each once for all segments of the run, and what each rule asks of them.
+
+The SQL itself is in `sql/6_segments/queries`; these are its parameters.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import Any, Literal
 
 from ml.segments.events import EventKind, Stream
 from ml.segments.forms import Form
+from ml.times import AsOf
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Happening:
     """Events of one kind with certain properties."""
 
     kind: EventKind
-    tests: tuple[Check, ...]
+    tests: tuple[Check, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -40,8 +44,16 @@ class Rank:
 
     column: str
     descending: bool
-    place: str
-    ranked: str
+
+    @property
+    def place(self) -> str:
+        """The column of the place."""
+        return f"{self.column}_{'top' if self.descending else 'bottom'}_place"
+
+    @property
+    def ranked(self) -> str:
+        """The column of how many are ranked."""
+        return f"{self.column}_{'top' if self.descending else 'bottom'}_ranked"
 
 
 @dataclass(frozen=True)
@@ -52,43 +64,41 @@ class ShareOf:
     ranked: str
 
 
-@dataclass(frozen=True)
+@dataclass
 class Scores:
-    """One model's scores."""
+    """One model's scores at one point in time."""
 
     name: str
     model: str
-    ranks: tuple[Rank, ...]
+    as_of: AsOf
+    ranks: list[Rank] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class Count:
-    """How often something happened in a window."""
+class Tally:
+    """One number a customer from the events of one kind in a window."""
 
-    column: str
     what: Happening
     window: Window
 
 
-@dataclass(frozen=True)
-class Counts:
-    """All counts over one stream, taken in one scan."""
+@dataclass
+class Tallies:
+    """All tallies over one stream, taken in one scan."""
 
     name: str
     stream: Stream
-    counts: tuple[Count, ...]
+    columns: dict[Tally, str] = field(default_factory=dict)
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The values of the stream's kind that any count needs."""
-        return tuple(sorted({count.what.kind.value for count in self.counts}))
+        """The values of the stream's kind that any tally needs."""
+        return tuple(sorted({tally.what.kind.value for tally in self.columns}))
 
     @property
     def window(self) -> Window:
-        """The window that holds every count's."""
-        starts = [count.window.start for count in self.counts]
-        known = [start for start in starts if start is not None]
-        return Window(min(known) if len(known) == len(starts) else None, max(c.window.end for c in self.counts))
+        """The window that holds every tally's."""
+        return spanning([tally.window for tally in self.columns])
 
 
 @dataclass(frozen=True)
@@ -105,55 +115,59 @@ class SequenceStep:
 class Sequence:
     """Steps in a window, and what must not follow the last one within `silence` seconds."""
 
-    name: str
     steps: tuple[SequenceStep, ...]
     closing: Happening | None
     silence: int
     window: Window
-    as_of_epoch: int
+    now: int
 
     @property
-    def happenings(self) -> list[tuple[str, Happening, int]]:
-        """Each flag of the stream: its column, what it marks, and where its window ends."""
-        flags = [(f"is_step_{i}", step.what, self.window.end) for i, step in enumerate(self.steps, start=1)]
-        if self.closing:
-            flags.append(("is_closing", self.closing, self.ends))
-        return flags
-
-    @property
-    def streams(self) -> list[tuple[Stream, tuple[str, ...]]]:
-        """Each stream it needs, with the kinds."""
-        found: dict[str, tuple[Stream, set[str]]] = {}
-        for _, what, _ in self.happenings:
-            found.setdefault(what.kind.stream.table, (what.kind.stream, set()))[1].add(what.kind.value)
-        return [(stream, tuple(sorted(kinds))) for stream, kinds in found.values()]
+    def happenings(self) -> tuple[Happening, ...]:
+        """What it looks at."""
+        steps = tuple(step.what for step in self.steps)
+        return (*steps, self.closing) if self.closing else steps
 
     @property
     def ends(self) -> int:
         """Where the last event that matters lies, excluded."""
-        return min(self.window.end + self.silence, self.as_of_epoch)
+        return min(self.window.end + self.silence, self.now)
 
 
-@dataclass(frozen=True)
-class Membership:
-    """Members of another segment at the same as_of."""
+@dataclass
+class Happened:
+    """The events that any sequence of the run looks at, each with a flag for what it is."""
 
-    name: str
-    segment: str
+    flags: dict[Happening, str] = field(default_factory=dict)
+    windows: dict[str, list[Window]] = field(default_factory=dict)
+
+    def add(self, sequence: Sequence) -> None:
+        """Look at what a sequence looks at, as far back and forth as it does."""
+        for what in sequence.happenings:
+            self.flags.setdefault(what, f"is_{len(self.flags) + 1}")
+            self.windows.setdefault(what.kind.stream.table, []).append(Window(sequence.window.start, sequence.ends))
+
+    @property
+    def streams(self) -> list[tuple[Stream, tuple[str, ...], Window]]:
+        """Each stream it needs, with the kinds and the window."""
+        found: dict[str, tuple[Stream, set[str]]] = {}
+        for what in self.flags:
+            found.setdefault(what.kind.stream.table, (what.kind.stream, set()))[1].add(what.kind.value)
+        return [
+            (stream, tuple(sorted(kinds)), spanning(self.windows[table])) for table, (stream, kinds) in found.items()
+        ]
 
 
 @dataclass(frozen=True)
 class Granted:
     """Who granted a purpose on a channel."""
 
-    name: str
     purpose: str
     channel: str
 
 
 @dataclass(frozen=True)
 class Value:
-    """A column of the result and where it comes from; a count that is absent is 0."""
+    """A column of a result and where it comes from; a count that is absent is 0."""
 
     column: str
     source: str
@@ -185,27 +199,17 @@ class Node:
 
 @dataclass
 class Plan:
-    """Everything one segment's query computes."""
+    """What one rule asks of what was measured, and of the members of other segments."""
 
-    features: list[str] = field(default_factory=list)
-    feature_ranks: list[Rank] = field(default_factory=list)
-    scores: list[Scores] = field(default_factory=list)
-    counts: list[Counts] = field(default_factory=list)
-    sequences: list[Sequence] = field(default_factory=list)
-    memberships: list[Membership] = field(default_factory=list)
-    consents: list[Granted] = field(default_factory=list)
     values: list[Value] = field(default_factory=list)
     leaves: list[Leaf] = field(default_factory=list)
+    memberships: dict[str, str] = field(default_factory=dict)
+    models: set[str] = field(default_factory=set)
     root: Node = Node("all")
 
-    @property
-    def sources(self) -> list[str]:
-        """The subqueries to join to everybody, in order."""
-        activity = [*(of.name for of in self.counts), *(of.name for of in self.sequences)]
-        states = [*(of.name for of in self.memberships), *(of.name for of in self.consents)]
-        return [*(of.name for of in self.scores), *activity, *states]
 
-    @property
-    def models(self) -> list[str]:
-        """The models whose scores it uses."""
-        return [scores.model for scores in self.scores]
+def spanning(windows: list[Window]) -> Window:
+    """Return the window that holds all of them."""
+    starts = [window.start for window in windows]
+    known = [start for start in starts if start is not None]
+    return Window(min(known) if len(known) == len(starts) else None, max(window.end for window in windows))

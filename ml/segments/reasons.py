@@ -26,7 +26,7 @@ _NO_TEXT = pa.scalar(None, pa.string())
 
 
 def reasons(rows: pa.Table, plan: Plan, known: Vocabulary) -> pa.Array:
-    """Return one text a row of `evaluate.sql`: the facts that decide the rule, joined by `; `.
+    """Return one text a row of `judged.sql`: the facts that decide the rule, joined by `; `.
 
     Under `any` only the branches that hold are told; under `not`, what is known instead.
     """

@@ -99,8 +99,8 @@ def segments() -> Result:
     from ml.segments.catalogue import load_catalogue
     from ml.segments.conditions import leaves
 
-    known = load_catalogue().segments
-    names = [name for name, one in known.items() if not any(hasattr(leaf, "score") for leaf in leaves(one.rule))]
+    known = load_catalogue().rules
+    names = [name for name, one in known.items() if not any(hasattr(leaf, "score") for leaf in leaves(one.condition))]
     names = [name for name in names if set(known[name].references) <= set(names)]
     return _best(1, lambda: sum(one["size"] for one in build_segments(str(AS_OF), names))) | {"segments": len(names)}
 

@@ -164,14 +164,14 @@ def test_a_name_nobody_has_is_answered_with_the_nearest(catalogue):
 
 def test_the_hash_is_of_the_meaning(catalogue, tmp_path):
     before = catalogue(a="{segment: buyers}")
-    digest = before["a"].digest(before.segments)
+    digest = before.rules["a"].digest(before.rules)
     text = (tmp_path / "a.yaml").read_text()
     (tmp_path / "a.yaml").write_text("# a comment\n" + text.replace("goal: Words.", "goal: Other words."))
     same = load_catalogue(tmp_path, known())
-    assert same["a"].digest(same.segments) == digest, "words and comments do not count"
+    assert same.rules["a"].digest(same.rules) == digest, "words and comments do not count"
     write(tmp_path, "buyers", "{event: order, last: 31d}")
     other = load_catalogue(tmp_path, known())
-    assert other["a"].digest(other.segments) != digest, "what it refers to does"
+    assert other.rules["a"].digest(other.rules) != digest, "what it refers to does"
 
 
 def test_every_shipped_segment_is_right_and_says_what_it_is_for():
