@@ -10,7 +10,10 @@ from ml.times import AsOf, parse_as_of
 
 @dataclass(frozen=True)
 class Snapshots:
-    """Points in time in order; every label window of a role ends before the next role's begins."""
+    """Points in time in order; every label window of a role ends before the next role's begins.
+
+    Unless calibration shares the last training snapshot: then customers keep the two apart, and time only the test.
+    """
 
     train: tuple[AsOf, ...]
     calibrate: AsOf
@@ -19,7 +22,12 @@ class Snapshots:
     @property
     def all(self) -> tuple[AsOf, ...]:
         """Every point in time, oldest first."""
-        return (*self.train, self.calibrate, self.test)
+        return tuple(dict.fromkeys((*self.train, self.calibrate, self.test)))
+
+    @property
+    def shared(self) -> bool:
+        """Whether calibration has no window of its own."""
+        return self.calibrate in self.train
 
 
 def snapshots(
@@ -30,6 +38,7 @@ def snapshots(
     *,
     earliest: str | AsOf | None = None,
     at_least: int = 1,
+    share: bool = False,
 ) -> Snapshots:
     """Return the snapshots of a training run at `as_of`, when the last label window has just closed.
 
@@ -44,6 +53,7 @@ def snapshots(
         count: training snapshots wanted.
         earliest: no training snapshot lies before this; the first months of a history make poor features.
         at_least: training snapshots needed.
+        share: where no three windows fit, let calibration share the window of the last training snapshot.
 
     Raises:
         NotEnoughData: fewer than `at_least` training snapshots fit after `earliest`.
@@ -52,17 +62,19 @@ def snapshots(
     _check_positive(horizon_days=horizon_days, step_days=step_days, count=count, at_least=at_least)
     test = parse_as_of(as_of).minus(horizon_days)
     calibrate = test.minus(horizon_days)
-    last = calibrate.minus(horizon_days)
-    wanted = [last.minus(step_days * back) for back in reversed(range(count))]
     start = parse_as_of(earliest) if earliest is not None else None
-    train = tuple(at for at in wanted if start is None or at >= start)
-    if len(train) < at_least:
-        raise NotEnoughData(
-            f"{len(train)} training snapshots fit between {start} and {last}, {at_least} are needed: "
-            f"a model with a horizon of {horizon_days} days needs {3 * horizon_days} days of labels before "
-            f"{parse_as_of(as_of)} and its history before that. Load more history or shorten the horizon."
-        )
-    return Snapshots(train, calibrate, test)
+    lasts = [calibrate.minus(horizon_days), *([calibrate] if share else [])]
+    for last in lasts:
+        wanted = [last.minus(step_days * back) for back in reversed(range(count))]
+        train = tuple(at for at in wanted if start is None or at >= start)
+        if len(train) >= at_least:
+            return Snapshots(train, calibrate, test)
+    windows = 2 if share else 3
+    raise NotEnoughData(
+        f"{len(train)} training snapshots fit between {start} and {lasts[-1]}, {at_least} are needed: "
+        f"a model with a horizon of {horizon_days} days needs {windows * horizon_days} days of labels before "
+        f"{parse_as_of(as_of)} and its history before that. Load more history or shorten the horizon."
+    )
 
 
 def _check_positive(**numbers: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_OUTCOMES = {"churn": "churned", "clv": "spend_cents", "propensity": "bought", "offer_response": "redeemed"}
+OUTCOMES = {"churn": "churned", "clv": "spend_cents", "propensity": "bought", "offer_response": "redeemed"}
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # Fibonacci hashing: spreads keys evenly over 64 bits
 
 
@@ -46,6 +46,11 @@ class Snapshot:
     rules: pd.DataFrame
     label: Array
 
+    def of(self, chosen: NDArray[np.bool_]) -> Snapshot:
+        """Return the snapshot of some of its customers; `chosen` has shape (customers,)."""
+        features, rules = (frame[chosen].reset_index(drop=True) for frame in (self.features, self.rules))
+        return Snapshot(self.as_of, self.keys[chosen], features, rules, self.label[chosen])
+
     def digest(self) -> str:
         """Return a hash of keys, features and labels."""
         features = pd.util.hash_pandas_object(self.features, index=False).to_numpy()
@@ -55,7 +60,10 @@ class Snapshot:
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
-    """Snapshots in time's order: to learn from, to calibrate on, to test on."""
+    """Snapshots in time's order: to learn from, to calibrate on, to test on.
+
+    Where calibration shares the last training snapshot, each customer belongs to one of the two.
+    """
 
     train: tuple[Snapshot, ...]
     calibration: Snapshot
@@ -70,6 +78,11 @@ class TrainingSet:
         """Return a hash of all the data."""
         return hashlib.sha256(" ".join(s.digest() for s in self.snapshots).encode()).hexdigest()[:16]
 
+    @property
+    def shared(self) -> bool:
+        """Whether calibration has no label window of its own, so that it shows nothing of later times."""
+        return self.calibration.as_of <= self.train[-1].as_of
+
     def learnt(self) -> tuple[pd.DataFrame, Array]:
         """Return features and labels of the training snapshots, stacked."""
         frame = pd.concat([s.features for s in self.train], ignore_index=True)
@@ -78,18 +91,29 @@ class TrainingSet:
 
 def load(spec: ModelSpec, chosen: Snapshots, warehouse: Warehouse) -> TrainingSet:
     """Return the data of the chosen snapshots. Raises `NotEnoughData` saying what was found and what is needed."""
-    train = tuple(read_snapshot(warehouse, spec, at) for at in chosen.train)
-    data = TrainingSet(
-        train, read_snapshot(warehouse, spec, chosen.calibrate), read_snapshot(warehouse, spec, chosen.test)
-    )
+    found = {at: read_snapshot(warehouse, spec, at) for at in chosen.all}
+    data = TrainingSet(tuple(found[at] for at in chosen.train), found[chosen.calibrate], found[chosen.test])
+    data = _apart(data) if chosen.shared else data
     problems = _shortages(spec, data)
     if problems:
         raise NotEnoughData(
             f"{spec.name}: {'; '.join(problems)}. Load more history, lengthen the horizon, or lower the gates in "
             "config/models."
         )
-    log.info("%s: %s rows in %d snapshots", spec.name, f"{sum(len(s.label) for s in data.snapshots):,}", len(train) + 2)
+    log.info(
+        "%s: %s rows in %d snapshots", spec.name, f"{sum(len(s.label) for s in data.snapshots):,}", len(data.snapshots)
+    )
     return data
+
+
+def _apart(data: TrainingSet) -> TrainingSet:
+    """Leave a third of the customers to calibration, in every snapshot the same ones."""
+    train = tuple(snapshot.of(~_left_out(snapshot.keys)) for snapshot in data.train)
+    return replace(data, train=train, calibration=data.calibration.of(_left_out(data.calibration.keys)))
+
+
+def _left_out(keys: NDArray[np.int64]) -> NDArray[np.bool_]:
+    return np.asarray((_spread(keys) >> np.uint64(32)) % np.uint64(3) == 0)
 
 
 def _shortages(spec: ModelSpec, data: TrainingSet) -> list[str]:
@@ -122,8 +146,8 @@ def read_snapshot(warehouse: Warehouse, spec: ModelSpec, as_of: AsOf) -> Snapsho
 
 def read_outcomes(warehouse: Warehouse, spec: ModelSpec, as_of: AsOf) -> pd.Series:
     """Return what the customers labelled at `as_of` did, as float64 by customer_key: 1 and 0, or cents."""
-    column = _OUTCOMES[spec.task]
-    labels = warehouse.read(TABLES[spec.task], ["customer_key", column], where=_partition(spec, as_of))
+    column = OUTCOMES[spec.task]
+    labels = warehouse.read(TABLES[spec.task], ["customer_key", column], where=label_partition(spec, as_of))
     return pd.Series(labels[column].to_numpy(dtype=np.float64), index=labels["customer_key"].to_numpy(np.int64))
 
 
@@ -162,11 +186,15 @@ def _draw(keys: NDArray[np.int64], most: int) -> NDArray[np.int64]:
     """Return at most `most` keys: the same customers in every snapshot, whoever else is there."""
     if len(keys) <= most:
         return keys
-    spread = keys.astype(np.uint64) * _GOLDEN
-    return keys[np.argsort(spread, kind="stable")[:most]]
+    return keys[np.argsort(_spread(keys), kind="stable")[:most]]
 
 
-def _partition(spec: ModelSpec, as_of: AsOf) -> dict[str, Any]:
+def _spread(keys: NDArray[np.int64]) -> NDArray[np.uint64]:
+    return keys.astype(np.uint64) * _GOLDEN
+
+
+def label_partition(spec: ModelSpec, as_of: AsOf) -> dict[str, Any]:
+    """Return the values of the partition columns of a model's labels at `as_of`."""
     part = {
         "as_of": as_of.at,
         "horizon_days": spec.horizon_days,

@@ -43,6 +43,7 @@ def choose(spec: ModelSpec, as_of: AsOf, warehouse: Warehouse) -> Snapshots:
             wanted.train,
             earliest=from_epoch(int(first)).plus(wanted.history_days),
             at_least=wanted.at_least,
+            share=wanted.calibrate == "share",
         )
     except NotEnoughData as error:
         raise NotEnoughData(f"{spec.name}: {error}") from error

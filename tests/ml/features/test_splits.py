@@ -42,3 +42,18 @@ def test_too_short_a_history_is_refused_with_what_is_needed():
 def test_numbers_must_be_positive(wrong):
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         snapshots("2018-01-01", **{"horizon_days": 28, "step_days": 28, "count": 3} | wrong)
+
+
+@given(horizon=days, step=days, room=st.integers(0, 500))
+def test_calibration_shares_a_window_only_where_the_history_has_no_room_and_the_test_stays_apart(horizon, step, room):
+    end = parse_as_of("2018-01-01")
+    asked = {"earliest": end.minus(2 * horizon + room), "share": True}
+    made = snapshots(end, horizon, step, 3, **asked)
+    assert made.shared == (room < horizon)
+    assert all(at.plus(horizon) <= made.test for at in (*made.train, made.calibrate))
+    assert list(made.all) == sorted(set(made.all))
+
+
+def test_sharing_a_window_does_not_make_up_for_a_history_shorter_than_two():
+    with pytest.raises(NotEnoughData, match=r"0 training snapshots fit .* 56 days"):
+        snapshots("2018-01-01", 28, 28, 3, earliest="2017-12-01", share=True)

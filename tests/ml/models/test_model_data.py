@@ -11,13 +11,13 @@ import pytest
 
 from ml.errors import NotEnoughData
 from ml.models import snapshots
-from ml.models.dataset import _draw, read_features, read_snapshot
+from ml.models.dataset import _draw, load, read_features, read_snapshot
 from ml.models.features import TARGET_FEATURES
 from ml.models.spec import ModelSpec, model_spec
 from ml.sql import table
 from ml.times import DAY, AsOf, parse_as_of
 from ml.warehouse import Warehouse
-from tests.ml.models.shop import AS_OF, CHURN, features, keys, labels, use_models, write_orders
+from tests.ml.models.shop import AS_OF, CHURN, CUSTOMERS, features, keys, labels, use_models, write_orders
 
 AT = parse_as_of(AS_OF).minus(28)
 
@@ -50,6 +50,24 @@ def test_the_digest_notices_one_changed_label_and_one_changed_feature(shop: Ware
     }
     assert len(digests) == 3
     assert read_snapshot(shop, model_spec("churn_28d"), AT).digest() == found.digest()
+
+
+def test_without_a_window_of_its_own_calibration_has_customers_of_its_own(
+    shop: Warehouse, home: Path, monkeypatch: pytest.MonkeyPatch
+):
+    shared = CHURN.replace("train: 2", "train: 2, calibrate: share, history_days: 440")
+    use_models(home, monkeypatch, shared)
+    spec, at = model_spec("churn_28d"), parse_as_of(AS_OF)
+    chosen = snapshots.choose(spec, at, shop)
+    snapshots.ensure(spec, chosen, at, shop)
+    data = load(spec, chosen, shop)
+    assert data.shared
+    assert data.calibration.as_of == data.train[-1].as_of == data.test.as_of.minus(28)
+    held = set(data.calibration.keys)
+    assert 0.25 < len(held) / CUSTOMERS < 0.42
+    assert all(held.isdisjoint(snapshot.keys) for snapshot in data.train)
+    assert set(data.train[-1].keys) | held == set(data.test.keys) == set(keys())
+    assert len(data.learnt()[1]) == sum(len(snapshot.keys) for snapshot in data.train)
 
 
 def test_features_that_were_never_built_are_asked_for(shop: Warehouse):
