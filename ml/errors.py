@@ -8,6 +8,7 @@
     │   ├── WarehouseError          the warehouse is read-only, gone, or refused a statement
     │   ├── CheckFailed             a table broke one of its own checks; it was rolled back
     │   ├── NotEnoughData           there is too little to learn or to measure
+    │   ├── LeakFound               a model has seen what it must predict
     │   ├── ImpossibleData          values are missing or contradict each other
     │   ├── NotConverged            a fit ended before its optimum
     │   └── GuardTripped            a push looks wrong; nothing was sent
@@ -59,6 +60,10 @@ class ImpossibleData(FatalError):
 
 class NotConverged(FatalError):
     """A fit ended before its optimum; the message says how far it came and what to change."""
+
+
+class LeakFound(FatalError):
+    """A model has seen what it must predict, or seems to; the message says in which snapshot and features."""
 
 
 class GuardTripped(FatalError):
