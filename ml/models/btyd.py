@@ -14,13 +14,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from ml.errors import ImpossibleData, NotEnoughData
 from ml.models.base import Estimator
-from ml.models.btyd_fit import histories, maximise
+from ml.models.btyd_fit import Axis, histories, maximise
 from ml.models.btyd_integral import lifetimes, purchases_while_alive
 from ml.models.btyd_likelihood import beta_geo_nbd, distinct, gamma_gamma, log_gone, pareto_nbd
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import ArrayLike
 
     from ml.models.btyd_likelihood import Distinct
@@ -36,8 +34,9 @@ class _Fitted(Estimator):
 
     _NAME: ClassVar[str]
     _LIKELIHOOD: ClassVar[staticmethod[[Array, Distinct], tuple[float, Array]]]
-    _START: ClassVar[Mapping[str, float]]
+    _PARAMS: ClassVar[tuple[str, ...]]
     _IN_UNITS: ClassVar[tuple[str, ...]]
+    _AXES: ClassVar[tuple[Axis, ...]]
 
     def __init__(self, penalty: float = 0.0) -> None:
         self.penalty = penalty
@@ -45,9 +44,10 @@ class _Fitted(Estimator):
     def _climb(self, counts: Array, *measured: Array) -> None:
         unit = float(measured[-1].mean())
         seen = distinct(counts, *(column / unit for column in measured))
-        units = dict.fromkeys(self._IN_UNITS, unit)
-        top = maximise(self._NAME, self._LIKELIHOOD, seen, self._START, units=units, penalty=float(self.penalty))
-        self.params_, self.report_, self.converged_ = top.params, top.report, True
+        top = maximise(self._NAME, self._LIKELIHOOD, seen, self._AXES, float(self.penalty))
+        named = dict(zip(self._PARAMS, top.params.tolist(), strict=True))
+        self.params_ = {name: at * unit if name in self._IN_UNITS else at for name, at in named.items()}
+        self.report_, self.converged_ = top.report, True
         value, _ = self._LIKELIHOOD(np.log(self._values), distinct(counts, *measured))
         self.log_likelihood_ = value * len(counts)
 
@@ -121,8 +121,14 @@ class BetaGeoNBD(_Purchases):
 
     _NAME = "BG/NBD"
     _LIKELIHOOD = staticmethod(beta_geo_nbd)
-    _START: ClassVar = {"r": 0.5, "alpha": 0.5, "a": 1.0, "b": 3.0}
+    _PARAMS = ("r", "alpha", "a", "b")
     _IN_UNITS = ("alpha",)
+    _AXES = (
+        Axis("r", 0.5, (1, 1, 0, 0)),
+        Axis("r / alpha", 1.0, (0, -1, 0, 0)),
+        Axis("b", 3.0, (0, 0, 1, 1)),
+        Axis("a / b", 0.3, (0, 0, 1, 0)),
+    )
 
     def _alive(self, frequency: Array, recency: Array, T: Array) -> Array:  # noqa: N803
         r, alpha, _, _ = self._values
@@ -146,8 +152,14 @@ class ParetoNBD(_Purchases):
 
     _NAME = "Pareto/NBD"
     _LIKELIHOOD = staticmethod(pareto_nbd)
-    _START: ClassVar = {"r": 0.5, "alpha": 0.5, "s": 0.5, "beta": 0.5}
+    _PARAMS = ("r", "alpha", "s", "beta")
     _IN_UNITS = ("alpha", "beta")
+    _AXES = (
+        Axis("r", 0.5, (1, 1, 0, 0)),
+        Axis("r / alpha", 1.0, (0, -1, 0, 0)),
+        Axis("s", 0.5, (0, 0, 1, 1)),
+        Axis("s / beta", 1.0, (0, 0, 0, -1)),
+    )
 
     def _alive(self, frequency: Array, recency: Array, T: Array) -> Array:  # noqa: N803
         r, alpha, s, beta = self._values
@@ -177,8 +189,9 @@ class GammaGamma(_Fitted):
 
     _NAME = "Gamma-Gamma"
     _LIKELIHOOD = staticmethod(gamma_gamma)
-    _START: ClassVar = {"p": 2.0, "q": 3.0, "v": 1.0}
+    _PARAMS = ("p", "q", "v")
     _IN_UNITS = ("v",)
+    _AXES = (Axis("p", 2.0, (1, 0, -1)), Axis("q", 3.0, (0, 1, 1)), Axis("p v / q", 1.0, (0, 0, 1)))
 
     def fit(self, frequency: ArrayLike, monetary: ArrayLike) -> Self:
         """Maximise the likelihood over the customers with a repeat purchase; the others are left out.

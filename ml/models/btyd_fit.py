@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from ml.errors import ImpossibleData, NotConverged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import ArrayLike
     from scipy.optimize import OptimizeResult
@@ -24,22 +24,33 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_FURTHEST = 14.0  # parameters stay within exp(-14) and exp(14), about a millionth and a million, of their scale
-_FLAT = 1e-5  # steepest slope of a top: a thousandth of a parameter, or less
+_FURTHEST = 9.0  # an axis runs from exp(-9) to exp(9), about 1/8,000 to 8,000: nobody sees a difference beyond
+_FLAT = 1e-5  # the steepest slope that counts as a top; parameters are right to a thousandth there, or better
 _REMEDY = "Rebuild the summary with ml.models.purchases.purchase_summary"
 
 
 @dataclass(frozen=True)
-class Top:
-    """Where a likelihood is highest, and how the search for it ended.
+class Axis:
+    """A direction to search in: what it is, where to begin, and which logarithms of parameters move along it.
 
-    Args:
-        params: by name, in the units of the data.
-        report: customers, distinct rows, iterations, evaluations, the steepest slope that is left, and the names of
-            parameters that ran to the edge of what is allowed.
+    Where customers hardly differ, two parameters grow without end and only their ratio counts: along such an axis the
+    likelihood is flat, and across it as steep as elsewhere.
     """
 
-    params: dict[str, float]
+    name: str
+    start: float
+    moves: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Top:
+    """Where a likelihood is highest (parameters, each above 0), and how the search for it ended.
+
+    The report holds customers, distinct_rows, iterations, evaluations, slope (the steepest that is left) and at_edge
+    (names of axes that ran to the end of what is allowed).
+    """
+
+    params: Array
     report: dict[str, int | float | list[str]]
 
 
@@ -72,55 +83,52 @@ def _refuse(wrong: Array, what: str) -> None:
         )
 
 
-def maximise(
-    name: str,
-    likelihood: Likelihood,
-    seen: Distinct,
-    start: Mapping[str, float],
-    *,
-    units: Mapping[str, float],
-    penalty: float,
-) -> Top:
-    """Climb from `start` to the top of a mean log-likelihood, less `penalty` times the squared log parameters' sum.
+def maximise(name: str, likelihood: Likelihood, seen: Distinct, axes: Sequence[Axis], penalty: float) -> Top:
+    """Climb to the top of a mean log-likelihood, less `penalty` times the sum of the squared log parameters.
 
     Args:
         name: of the model, for messages.
-        likelihood: of log parameters; returns its value and gradient.
-        seen: the customers, scaled to about 1.
-        start: parameters to begin with, by name, on the same scale.
-        units: what to multiply parameters by for the units of the data.
-        penalty: 0 gives the maximum likelihood; more pulls every parameter towards 1 on the scale of `seen`.
+        likelihood: of the logarithms of the parameters; returns value and gradient.
+        seen: the customers, measured in units that make them about 1.
+        axes: as many as there are parameters.
+        penalty: 0 gives the maximum likelihood; more pulls every parameter towards 1 in those units.
 
-    Raises `NotConverged` when the search ends on a slope; logs a warning when a parameter ran to its edge.
+    Raises `NotConverged` when the search ends on a slope; logs a warning when an axis ran to its end.
     """
+    turned = np.array([axis.moves for axis in axes], dtype=np.float64)
 
-    def downhill(log_params: Array) -> tuple[float, Array]:
+    def downhill(position: Array) -> tuple[float, Array]:
+        log_params = position @ turned
         value, gradient = likelihood(log_params, seen)
-        return penalty * float(log_params @ log_params) - value, 2 * penalty * log_params - gradient
+        return penalty * float(log_params @ log_params) - value, turned @ (2 * penalty * log_params - gradient)
 
     end = minimize(
         downhill,
-        np.log(list(start.values())),
+        np.log([axis.start for axis in axes]),
         jac=True,
         method="L-BFGS-B",
-        bounds=[(-_FURTHEST, _FURTHEST)] * len(start),
+        bounds=[(-_FURTHEST, _FURTHEST)] * len(axes),
         options={"ftol": 1e-15, "gtol": 1e-8, "maxiter": 1_000},
     )
+    return Top(np.exp(end.x @ turned), _judged(name, end, axes, seen))
+
+
+def _judged(name: str, end: OptimizeResult, axes: Sequence[Axis], seen: Distinct) -> dict[str, int | float | list[str]]:
+    """Return the report of a search that ended on a top; `scipy` calls some of them failures, and some slopes tops."""
     slope = float(np.abs(np.clip(end.x - end.jac, -_FURTHEST, _FURTHEST) - end.x).max())
+    edges = [axis.name for axis, at in zip(axes, end.x, strict=True) if abs(at) > _FURTHEST - 1e-3]
     if not slope <= _FLAT:
         raise NotConverged(
-            f"{name}: the search ended on a slope of {slope:.1g} after {end.nit} steps ({end.message}), parameters "
-            f"{dict(zip(start, np.exp(end.x).round(6).tolist(), strict=True))}. Give it a penalty (0.001), more "
-            "customers or a longer history."
+            f"{name}: the search ended on a slope of {slope:.1g} after {end.nit} steps on {int(seen.customers)} customers "
+            f"({end.message}). Give it a penalty (0.001), more customers or a longer history"
         )
-    edges = [param for param, at in zip(start, end.x, strict=True) if abs(at) > _FURTHEST - 1e-3]
     if edges:
-        log.warning("%s: %s ran to the edge of what is allowed; a penalty (0.001) would hold it back", name, edges)
-    params = {param: float(np.exp(at)) * units.get(param, 1.0) for param, at in zip(start, end.x, strict=True)}
-    return Top(params, _report(seen, end, slope, edges))
-
-
-def _report(seen: Distinct, end: OptimizeResult, slope: float, edges: list[str]) -> dict[str, int | float | list[str]]:
+        log.warning(
+            "%s: %s ran to the end of what is allowed: nobody differs in it, or it hardly ever happens. Predictions are "
+            "those of that limit; a penalty (0.001) holds the parameters back",
+            name,
+            " and ".join(edges),
+        )
     return {
         "customers": int(seen.customers),
         "distinct_rows": len(seen.weight),

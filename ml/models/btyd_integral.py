@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import betainccinv, betaincinv, expit, logsumexp
+from scipy.special import betainccinv, betaincinv, expit
 
 if TYPE_CHECKING:
     from ml.models.metrics import Array
 
-_POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(32)
-_NODES, _LOG_WEIGHTS = (_POINTS + 1) / 2, np.log(_WEIGHTS / 2)
+# Gauss-Legendre nodes and weights between 0 and 1: for functions that are smooth all the way.
+_NODES, _WEIGHTS = (np.polynomial.legendre.leggauss(32) + np.array([[1], [0]])) / 2
 _NEGLIGIBLE = 40.0  # the integrand counts until it has fallen by exp(-40)
 _CHUNK = 20_000  # rows at once: some MB a temporary
 # Tanh-sinh nodes between 0 and 1, their distance from 1, and weights: for functions that are steep at either end.
@@ -64,11 +64,12 @@ def _integrate(params: Array, x: Array, recency: Array, age: Array) -> Array:
     log_time = np.log(nearest + recency)[:, None] + width[:, None] * _NODES
     time = np.exp(log_time) - nearest
     log_buying, log_leaving = np.log(alpha + time), np.log(beta + time)
-    pieces = _LOG_WEIGHTS + log_time - (r + x)[:, None] * log_buying - (s + 1) * log_leaving
-    total = logsumexp(pieces, axis=1)
-    share = np.exp(pieces - total[:, None])
-    means = [(share * of).sum(axis=1) for of in (log_buying, 1 / (alpha + time), log_leaving, 1 / (beta + time))]
-    return np.stack([total + np.log(s * width), *means])
+    pieces = log_time - (r + x)[:, None] * log_buying - (s + 1) * log_leaving
+    highest = pieces.max(axis=1)
+    pieces = np.exp(pieces - highest[:, None])
+    total = pieces @ _WEIGHTS
+    means = [(pieces * of) @ _WEIGHTS for of in (log_buying, 1 / (alpha + time), log_leaving, 1 / (beta + time))]
+    return np.stack([highest + np.log(total) + np.log(s * width), *(mean / total for mean in means)])
 
 
 def _width(params: Array, x: Array, recency: Array, age: Array) -> Array:
@@ -84,18 +85,22 @@ def _width(params: Array, x: Array, recency: Array, age: Array) -> Array:
 def purchases_while_alive(params: Array, horizon: float, frequency: Array, age: Array) -> Array:
     """Return a BG/NBD customer's expected purchases in `horizon`, given alive at `age`: shape (rows,).
 
-    The mean of (1 - (1 + p horizon / (alpha + T))^-(r + x)) / p over the probability p of leaving at a purchase, which
-    is beta (a, b + x) by then; equation 10 of Fader, Hardie and Lee 2005 is its closed form.
+    They are (1 - (1 + p w)^-(r + x)) / p for a known probability p of leaving at a purchase, with w = horizon /
+    (alpha + T). Over p, by then beta (a, b + x), that is what would be bought if nobody left, (r + x) w, less the share
+    a / (a + b + x) of what leaving costs, averaged over beta (a + 1, b + x): nothing is steep even where a is almost 0.
+    Equation 10 of Fader, Hardie and Lee 2005 is the closed form.
     """
     r, alpha, a, b = params
     levels, level = np.unique(frequency, return_inverse=True)
-    leaving = _beta_nodes(a, b + levels)
-    found = np.empty(len(age))
+    leaving = _beta_nodes(a + 1, b + levels)
+    forever = (r + frequency) * horizon / (alpha + age)
+    cost = np.empty(len(age))
     for start in range(0, len(age), _CHUNK):
         rows = slice(start, start + _CHUNK)
         p, stretch = leaving[level[rows]], (horizon / (alpha + age[rows]))[:, None]
-        found[rows] = (-np.expm1(-(r + frequency[rows])[:, None] * np.log1p(stretch * p)) / p) @ _SHARES
-    return found
+        bought = -np.expm1(-(r + frequency[rows])[:, None] * np.log1p(stretch * p)) / p
+        cost[rows] = ((forever[rows, None] - bought) / p) @ _SHARES
+    return np.asarray(forever - a / (a + b + frequency) * cost, dtype=np.float64)
 
 
 def _beta_nodes(a: float, b: Array) -> Array:
