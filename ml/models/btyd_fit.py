@@ -119,13 +119,13 @@ def _judged(name: str, end: OptimizeResult, axes: Sequence[Axis], seen: Distinct
     edges = [axis.name for axis, at in zip(axes, end.x, strict=True) if abs(at) > _FURTHEST - 1e-3]
     if not slope <= _FLAT:
         raise NotConverged(
-            f"{name}: the search ended on a slope of {slope:.1g} after {end.nit} steps on {int(seen.customers)} customers "
-            f"({end.message}). Give it a penalty (0.001), more customers or a longer history"
+            f"{name}: the search over {int(seen.customers)} customers ended on a slope of {slope:.1g} after {end.nit} "
+            f"steps ({end.message}). Give it a penalty (0.001), more customers or a longer history"
         )
     if edges:
         log.warning(
-            "%s: %s ran to the end of what is allowed: nobody differs in it, or it hardly ever happens. Predictions are "
-            "those of that limit; a penalty (0.001) holds the parameters back",
+            "%s: %s ran to the end of what is allowed: nobody differs in it, or it hardly ever happens. Predictions "
+            "are those of that limit; a penalty (0.001) holds the parameters back",
             name,
             " and ".join(edges),
         )
