@@ -1,106 +1,174 @@
-"""Champion and challenger: whether a registered version may take over, judged on the same test customers."""
+"""Champion and challenger: whether a registered version may take over, judged on the same test customers.
+
+Whatever is decided, the version's tags say it: `decision` (see `records.Decision`), `decision_reason`, `decided_by`,
+`decided_at`, the figures it rests on, and where a person had a say `approved_by` and `note`.
+"""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from io import BytesIO
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ml.errors import ConfigError
-from ml.models import registry
+from ml.errors import ConfigError, FatalError
+from ml.models import canary, registry
 from ml.models.baselines import rules
 from ml.models.dataset import read_features
 from ml.models.evaluate import DRAWS, metrics_of
 from ml.models.metrics import Predicted, paired_interval
 from ml.settings import settings
+from ml.times import DAY, parse_as_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ml.models.dataset import Snapshot
     from ml.models.metrics import Array
-    from ml.models.registry import Version
-    from ml.models.scorer import Scorer
+    from ml.models.records import Decision, Version
     from ml.models.spec import ModelSpec
     from ml.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
 
+RULES = "rules"
+"""Who decided where no person did: the rules of this module."""
+
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether to promote, why, and the figures it rests on (tags of the version)."""
+    """What is decided, why, and the figures it rests on (tags of the version)."""
 
-    promote: bool
+    decision: Decision
     reason: str
-    figures: dict[str, str] = field(default_factory=dict)
+    figures: Mapping[str, str] = field(default_factory=dict)
 
 
-def settle(spec: ModelSpec, challenger: Version, test: Snapshot, warehouse: Warehouse) -> Version:
-    """Decide on a version, move the alias if it wins, and write down why. May be repeated."""
+@dataclass(frozen=True, eq=False)
+class _Rival:
+    """The champion as it does on the challenger's test customers; no scores when it can no longer be used."""
+
+    version: Version
+    scores: Array | None
+    problem: str = ""
+
+
+def settle(spec: ModelSpec, challenger: Version, test: Snapshot, warehouse: Warehouse, *, ask: bool = False) -> Version:
+    """Decide on a version, move the alias if it wins, and write down why. May be repeated.
+
+    With `ask` the alias stays where it is: a winner is only proposed, for a person to approve (`proposals.answer`).
+    """
     verdict = judge(spec, challenger, test, warehouse)
-    log.info("%s version %s: %s", spec.name, challenger.version, verdict.reason)
-    tags = {"decision_reason": verdict.reason, **verdict.figures}
-    return registry.decide(challenger, verdict.promote, tags)
+    decision: Decision = "proposed" if ask and verdict.decision == "promoted" else verdict.decision
+    log.info("%s version %s is %s: %s", spec.name, challenger.version, decision, verdict.reason)
+    return write(challenger, decision, {"decision_reason": verdict.reason, **verdict.figures})
+
+
+def write(version: Version, decision: Decision, tags: Mapping[str, str], by: str = RULES) -> Version:
+    """Move the alias if the decision says so, then write it down; in this order, so that it may be repeated."""
+    if decision == "promoted":
+        registry.crown(version)
+    when = datetime.now(UTC).isoformat(timespec="seconds")
+    return registry.tag(version, {**tags, "decided_by": by, "decided_at": when, "decision": decision})
 
 
 def judge(spec: ModelSpec, challenger: Version, test: Snapshot, warehouse: Warehouse) -> Verdict:
     """Return whether a version may become champion.
 
-    It must not be clearly worse than its gates ask against the rules and the linear baseline, and its loss to the
-    champion on the same resampled customers must stay within `gates.champion_loss`.
+    Never when its test is too good to be true, when it misses a gate for certain, or when it learnt from older data
+    than the champion. Else when it is the first, or better than the champion for certain, or not worse than a champion
+    that is stale.
     """
-    seen = pd.read_parquet(BytesIO(registry.read_artifact(challenger.run_id, "test_predictions.parquet")))
-    failed = _failed_gates(spec, seen)
-    if failed:
-        return Verdict(False, f"kept back: {'; '.join(failed)}")
     champion = registry.champion(spec.name)
-    if champion is None:
-        return Verdict(True, "first version that passed its gates")
-    if champion.version == challenger.version:
-        return Verdict(True, "champion already; the decision was interrupted")
-    if champion.tags["as_of"] > challenger.tags["as_of"]:
-        return Verdict(False, f"kept back: champion {champion.version} learnt from later data")
-    return _against(spec, champion, seen, test, warehouse)
+    if champion is not None and champion.version == challenger.version:
+        return Verdict("promoted", "champion already; the decision was interrupted")
+    if champion is not None and champion.tags["as_of"] > challenger.tags["as_of"]:
+        return Verdict("kept", f"kept back: champion {champion.version} learnt from later data")
+    seen = _tested(challenger)
+    rival = None if champion is None else _on_these(spec, champion, test, warehouse)
+    return _alarm(spec, challenger, seen, rival, test) or _missed(spec, seen) or _against(spec, challenger, seen, rival)
 
 
-def _failed_gates(spec: ModelSpec, seen: pd.DataFrame) -> list[str]:
+def _tested(version: Version) -> pd.DataFrame:
+    """Return the test of a version's run, one row a customer: customer_key, actual, chosen, and its baselines."""
+    return pd.read_parquet(BytesIO(registry.read_artifact(version.run_id, "test_predictions.parquet")))
+
+
+def _on_these(spec: ModelSpec, champion: Version, test: Snapshot, warehouse: Warehouse) -> _Rival:
+    """Score the test customers with the champion, which may see other features than the challenger."""
+    try:
+        scorer = registry.load_scorer(champion)
+        frame = read_features(warehouse, spec, test.as_of, scorer.features)
+        return _Rival(champion, scorer.predict(frame.loc[test.keys].reset_index(drop=True)))
+    except (ConfigError, FatalError, AttributeError) as error:
+        return _Rival(champion, None, str(error))
+
+
+def _alarm(
+    spec: ModelSpec, challenger: Version, seen: pd.DataFrame, rival: _Rival | None, test: Snapshot
+) -> Verdict | None:
+    then = _tested(rival.version) if rival else None
+    found = canary.suspicions(spec, seen, rival.scores if rival else None, then)
+    if not found:
+        return None
+    carried = canary.carriers(spec, registry.load_scorer(challenger), test)
+    shown = ", ".join(f"{name} ({lost:.3f})" for name, lost in carried.items())
+    return Verdict(
+        "stopped",
+        f"stopped, a leak is likely: {'; '.join(found)}. Carried by {shown or 'no single feature'}. If this is honest, "
+        f"raise the gate or promote it by hand: audienceflow models promote {spec.name} {challenger.version}",
+        {"carried_by": shown},
+    )
+
+
+def _missed(spec: ModelSpec, seen: pd.DataFrame) -> Verdict | None:
     """Return the gates that the model misses for certain: even the interval's upper end is below."""
     needed = dict.fromkeys(rules(spec), spec.gates.rule_gain) | {spec.linear: spec.gates.linear_gain}
     found = []
     for name, least in needed.items():
-        gain, _, high = _gain(spec, seen["actual"], seen["chosen"], seen[name])
+        gain, _, high = _gain(spec, seen, seen[name].to_numpy())
         if high < least:
             found.append(f"{spec.primary} {gain:+.4f} against {name}, at least {least:+.4f} needed")
-    return found
+    return Verdict("kept", f"kept back: {'; '.join(found)}") if found else None
 
 
-def _against(spec: ModelSpec, champion: Version, seen: pd.DataFrame, test: Snapshot, warehouse: Warehouse) -> Verdict:
-    try:
-        rival = _predict(spec, registry.load_scorer(champion), test, warehouse)
-    except ConfigError as error:
-        return Verdict(True, f"champion {champion.version} can no longer be scored: {error}")
-    gain, low, high = _gain(spec, seen["actual"], seen["chosen"], rival)
-    better = low >= -spec.gates.champion_loss
+def _against(spec: ModelSpec, challenger: Version, seen: pd.DataFrame, rival: _Rival | None) -> Verdict:
+    if rival is None:
+        return Verdict("promoted", "first version that passed its gates")
+    name, compared = f"champion {rival.version.version}", {"compared_with": rival.version.version}
+    if rival.scores is None:
+        return Verdict("promoted", f"{name} can no longer be scored: {rival.problem}", compared)
+    gain, low, high = _gain(spec, seen, rival.scores)
+    age = (parse_as_of(challenger.tags["as_of"]).epoch - parse_as_of(rival.version.tags["as_of"]).epoch) / DAY
     figures = {
-        "compared_with": champion.version,
         "gain": f"{gain:.5f}",
         "gain_low": f"{low:.5f}",
         "gain_high": f"{high:.5f}",
+        "champion_age": f"{age:.0f}",
     }
-    told = f"{spec.primary} {gain:+.4f} [{low:+.4f}, {high:+.4f}] against champion {champion.version}"
-    allowed = f"a loss of {spec.gates.champion_loss} is allowed"
-    return Verdict(better, f"{'not worse' if better else 'kept back, may be worse'}: {told}; {allowed}", figures)
+    told = f"{spec.primary} {gain:+.4f} [{low:+.4f}, {high:+.4f}] against {name}"
+    decision, words = _compared(spec, low, age)
+    return Verdict(decision, f"{words}: {told}", compared | figures)
 
 
-def _predict(spec: ModelSpec, scorer: Scorer, test: Snapshot, warehouse: Warehouse) -> Array:
-    """Score the test customers with a scorer that may see other features than the challenger."""
-    frame = read_features(warehouse, spec, test.as_of, scorer.features)
-    return scorer.predict(frame.loc[test.keys].reset_index(drop=True))
+def _compared(spec: ModelSpec, low: float, age: float) -> tuple[Decision, str]:
+    """Return the decision and its reason, from the lower end of the gain and the champion's age in days."""
+    gates = spec.gates
+    if low > 0:
+        return "promoted", "better"
+    stale = f"the champion is {age:.0f} days older, {gates.max_age_days} are allowed"
+    if age <= gates.max_age_days:
+        return "kept", f"kept back, not better for certain ({stale})"
+    if low >= -gates.champion_loss:
+        return "promoted", f"not worse by more than {gates.champion_loss:g}, and {stale}"
+    return "kept", f"kept back, may be worse by more than {gates.champion_loss:g} (although {stale})"
 
 
-def _gain(spec: ModelSpec, actual: pd.Series, ours: pd.Series, theirs: pd.Series | Array) -> tuple[float, float, float]:
-    outcome, metric = actual.to_numpy(), metrics_of(spec)[spec.primary]
-    pair = (Predicted(outcome, ours.to_numpy()), Predicted(outcome, pd.Series(theirs).to_numpy()))
+def _gain(spec: ModelSpec, seen: pd.DataFrame, theirs: Array) -> tuple[float, float, float]:
+    """Return mean, low and high of the gain on the same resampled customers."""
+    outcome, metric = seen["actual"].to_numpy(), metrics_of(spec)[spec.primary]
+    pair = (Predicted(outcome, seen["chosen"].to_numpy()), Predicted(outcome, theirs))
     return paired_interval(pair, metric, DRAWS, settings().seed)

@@ -12,6 +12,17 @@ from sqlalchemy.engine import URL, make_url
 from ml.errors import RegistryUnavailable
 
 TIMEOUT = 10  # seconds
+ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": str(TIMEOUT),
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+"""What keeps MLflow quiet, quick to give up, and to itself."""
 
 
 def sqlite_file(uri: str) -> Path | None:
@@ -36,6 +47,13 @@ def probe(uri: str) -> None:
 def shown(uri: str) -> str:
     """Return an address without its password."""
     return make_url(uri).render_as_string(hide_password=True) if "://" in uri else uri
+
+
+def unavailable(uri: str, what: str, error: Exception) -> RegistryUnavailable:
+    """Return the error that says what could not be done with MLflow, and what to do."""
+    return RegistryUnavailable(
+        f"MLflow at {shown(uri)} failed while {what}: {error}. Start it, or set MLFLOW_TRACKING_URI."
+    )
 
 
 def _open_file(path: Path) -> None:

@@ -13,23 +13,23 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from ml.errors import RegistryUnavailable
+from ml.errors import FatalError
 from ml.models.contents import TRUSTED, requirements
-from ml.models.probe import TIMEOUT, probe, shown, sqlite_file
+from ml.models.probe import ENVIRONMENT, probe, sqlite_file, unavailable
+from ml.models.records import Version
 from ml.settings import settings
 from ml.times import DAY
 
 if TYPE_CHECKING:
-    import pandas as pd
     from mlflow import MlflowClient
 
+    from ml.models.records import Record
     from ml.models.scorer import Scorer
     from ml.times import AsOf
 
@@ -39,47 +39,6 @@ EXPERIMENT = "audienceflow"
 CHAMPION = "champion"
 TRIGGER = ("trigger", "trigger_detail")
 """Tags that say what called for the training of a run; the version made from it has them, too."""
-_ENVIRONMENT = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": str(TIMEOUT),
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "GIT_PYTHON_REFRESH": "quiet",
-}
-
-
-@dataclass(frozen=True)
-class Version:
-    """A registered version: where it came from and what was decided about it."""
-
-    name: str
-    version: str
-    run_id: str
-    is_champion: bool
-    tags: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def is_decided(self) -> bool:
-        """Whether its promotion was settled; else a training was stopped before it."""
-        return "decision" in self.tags
-
-
-@dataclass(frozen=True, eq=False)
-class Record:
-    """What one training leaves behind: everything here ends up in one MLflow run."""
-
-    name: str
-    title: str
-    tags: Mapping[str, str]
-    params: Mapping[str, Any]
-    metrics: Mapping[str, float]
-    snapshots: Sequence[Mapping[str, str]]
-    folder: Path
-    scorer: Scorer
-    example: pd.DataFrame
 
 
 def models_without_champion() -> list[str]:
@@ -113,6 +72,15 @@ def version(name: str, number: str) -> Version | None:
             if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
                 return None
             raise
+
+
+def versions(name: str) -> list[Version]:
+    """Return every registered version of a model, the latest first. Raises `RegistryUnavailable`."""
+    reigning = champion(name)
+    with _reach(f"listing the versions of {name}") as client:
+        found = client.search_model_versions(f"name = '{name}'")
+    known = [_version(one, is_champion=reigning is not None and str(one.version) == reigning.version) for one in found]
+    return sorted(known, key=lambda one: -int(one.version))
 
 
 def find_run(tags: Mapping[str, str]) -> str | None:
@@ -200,19 +168,32 @@ def _ensure_model(client: MlflowClient, name: str) -> None:
         client.create_registered_model(name)
 
 
-def decide(version: Version, promote: bool, tags: Mapping[str, str]) -> Version:
-    """Move the alias when `promote`, then write the decision; in this order, so that it may be repeated."""
+def crown(version: Version) -> None:
+    """Let the alias `champion` point to a version."""
+    with _reach(f"promoting {version.name} version {version.version}") as client:
+        client.set_registered_model_alias(version.name, CHAMPION, version.version)
+
+
+def tag(version: Version, tags: Mapping[str, str]) -> Version:
+    """Write tags of a version, in their order; return it as it then is."""
     with _reach(f"deciding on {version.name} version {version.version}") as client:
-        if promote:
-            client.set_registered_model_alias(version.name, CHAMPION, version.version)
-        for key, value in {**tags, "decision": "promoted" if promote else "kept"}.items():
+        for key, value in tags.items():
             client.set_model_version_tag(version.name, version.version, key, value)
         return _looked_up(client, version.name, version.version)
 
 
 def load_scorer(version: Version) -> Scorer:
-    """Return a registered version's scorer, kept in memory once loaded. Raises `RegistryUnavailable`."""
-    return _load(settings().mlflow_tracking_uri, version.name, version.version)
+    """Return a registered version's scorer, kept in memory once loaded.
+
+    Raises `RegistryUnavailable`, or `FatalError` for one that this code can no longer read.
+    """
+    try:
+        return _load(settings().mlflow_tracking_uri, version.name, version.version)
+    except (AttributeError, ImportError, KeyError, TypeError, ValueError) as error:
+        raise FatalError(
+            f"{version.name} version {version.version} cannot be read by this code: {error}. Train the model again; "
+            "its next version takes over without a comparison."
+        ) from error
 
 
 @lru_cache(maxsize=4)
@@ -262,21 +243,15 @@ def _reach(what: str) -> Iterator[MlflowClient]:
     try:
         yield _client(uri)
     except (OSError, SQLAlchemyError) as error:
-        raise _unavailable(uri, what, error) from error
+        raise unavailable(uri, what, error) from error
     except Exception as error:
         if getattr(error, "error_code", "") == "TEMPORARILY_UNAVAILABLE" or "API request to" in str(error):
-            raise _unavailable(uri, what, error) from error
+            raise unavailable(uri, what, error) from error
         raise
 
 
-def _unavailable(uri: str, what: str, error: Exception) -> RegistryUnavailable:
-    return RegistryUnavailable(
-        f"MLflow at {shown(uri)} failed while {what}: {error}. Start it, or set MLFLOW_TRACKING_URI."
-    )
-
-
 def _client(uri: str) -> MlflowClient:
-    for key, value in _ENVIRONMENT.items():
+    for key, value in ENVIRONMENT.items():
         os.environ.setdefault(key, value)
     import mlflow
 

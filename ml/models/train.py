@@ -9,6 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ml.errors import LeakFound
+from ml.models.records import Record
 from ml.models.spec import load_specs, model_spec
 from ml.settings import settings
 from ml.times import parse_as_of
@@ -18,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ml.models.dataset import TrainingSet
-    from ml.models.evaluate import Evaluation
     from ml.models.fit import Fitted
-    from ml.models.registry import Version
+    from ml.models.page.sections import Story
+    from ml.models.records import Version
     from ml.models.scorer import Scorer
     from ml.models.spec import ModelSpec
     from ml.times import AsOf
@@ -41,29 +43,34 @@ def train_model(
     as_of: str,
     *,
     force: bool = False,
+    ask: bool = False,
     reason: Mapping[str, str] | None = None,
     warehouse: Warehouse | None = None,
 ) -> dict[str, Any]:
-    """Train a model on what was known at `as_of`, and let it take over when it is not worse than the champion.
+    """Train a model on what was known at `as_of`, and let it take over when it is better than the champion.
 
-    Equal data, configuration and code find the finished run of before instead of a new one, unless `force`. The run and
-    its version are tagged with the `reason` of the training that made them: `trigger` (see
-    `ml.monitoring.retraining`) and `detail`.
+    With `ask` a winner does not take over but is proposed to a person (`ml.models.proposals`). Equal data,
+    configuration and code find the finished run of before instead of a new one, unless `force`. The run and its version
+    are tagged with the `reason` of the training that made them: `trigger` (see `ml.monitoring.retraining`) and
+    `detail`.
 
     Returns:
-        name, version, alias (`champion` or None), run_id, metrics of the test, and the same for each baseline.
+        name, version, alias (`champion` or None), run_id, metrics of the test, the same for each baseline, status (a
+        `records.Decision`) and decision (why).
 
     Raises:
         ConfigError: no such model.
         NotEnoughData: no closed label window, or too few customers or positives; says what was found and needed.
+        LeakFound: the data have seen what is to be predicted, or the test is too good to be true.
         RegistryUnavailable: MLflow does not answer.
     """
-    from ml.models import dataset, decide, registry, snapshots
+    from ml.models import dataset, decide, leaks, registry, snapshots
 
     spec, at, house = model_spec(name), parse_as_of(as_of), warehouse or Warehouse()
     chosen = snapshots.choose(spec, at, house)
     snapshots.ensure(spec, chosen, at, house)
     data = dataset.load(spec, chosen, house)
+    leaks.check(spec, data, at, house)
     identity = {
         "model": name,
         "as_of": str(at),
@@ -75,7 +82,9 @@ def train_model(
     run_id = (None if force else registry.find_run(identity)) or _train(spec, data, identity | _why(reason), house)
     version = registry.register(name, run_id, identity)
     if not version.is_decided:
-        version = decide.settle(spec, version, data.test, house)
+        version = decide.settle(spec, version, data.test, house, ask=ask)
+    if version.decision == "stopped":
+        raise LeakFound(f"{name} version {version.version}: {version.tags['decision_reason']}")
     return _result(version)
 
 
@@ -96,6 +105,7 @@ def _result(version: Version) -> dict[str, Any]:
         "run_id": version.run_id,
         "metrics": found["metrics"],
         "baselines": found["baselines"],
+        "status": version.decision,
         "decision": version.tags["decision_reason"],
     }
 
@@ -103,21 +113,22 @@ def _result(version: Version) -> dict[str, Any]:
 def _train(spec: ModelSpec, data: TrainingSet, identity: Mapping[str, str], house: Warehouse) -> str:
     """Fit, choose, measure, and log it all as one run; return the run's id."""
     from ml.models import evaluate, explain, fit, registry
+    from ml.models.page.sections import Story
 
     fitted = fit.fit_candidates(spec, data)
     scorer = fitted.scorer
-    fidelity, importance = explain.add_reasons(spec, scorer, data, house)
-    found = evaluate.evaluate(spec, fitted.chosen, fitted.candidates, data)
+    explained = explain.add_reasons(spec, scorer, data, house)
+    found = evaluate.evaluate(spec, fitted.chosen, fitted.candidates, data, house)
     with tempfile.TemporaryDirectory() as folder:
-        _write_files(Path(folder), spec, data, found, importance)
+        _write_files(Path(folder), Story(spec, data, found, explained, fitted.told, fitted.measured))
         _write_reference(Path(folder), spec, scorer, data.test.as_of, house)
         return registry.log_run(
-            registry.Record(
+            Record(
                 name=spec.name,
                 title=f"{spec.name} {identity['as_of'][:10]}",
                 tags=identity,
                 params=_params(spec, fitted),
-                metrics=found.flat() | fitted.measured | {"reasons_r2": fidelity},
+                metrics=found.flat() | fitted.measured | {"reasons_r2": explained.fidelity},
                 snapshots=_snapshot_ids(spec, data),
                 folder=Path(folder),
                 scorer=scorer,
@@ -126,17 +137,18 @@ def _train(spec: ModelSpec, data: TrainingSet, identity: Mapping[str, str], hous
         )
 
 
-def _write_files(
-    folder: Path, spec: ModelSpec, data: TrainingSet, found: Evaluation, importance: Mapping[str, float]
-) -> None:
+def _write_files(folder: Path, story: Story) -> None:
     """Write what a run keeps besides its model."""
     from ml.models.card import model_card
-    from ml.models.figures import save_all
+    from ml.models.page.render import write_page
 
+    spec, found, importance = story.spec, story.found, story.explained.importance
     found.predictions.assign(chosen=found.predictions[found.chosen]).to_parquet(
         folder / "test_predictions.parquet", index=False
     )
-    found.deciles.to_csv(folder / "deciles.csv", index=False)
+    tables = {"deciles": found.deciles, "slices": found.slices, "contacts": found.contacts, "segments": found.segments}
+    for name, rows in tables.items():
+        rows.to_csv(folder / f"{name}.csv", index=False)
     documents = {
         "evaluation.json": {
             "chosen": found.chosen,
@@ -144,14 +156,13 @@ def _write_files(
             "baselines": found.baselines,
             "candidates": found.candidates,
         },
-        "importance.json": dict(importance),
+        "importance.json": importance,
         "spec.json": spec.model_dump(mode="json"),
     }
     for name, content in documents.items():
         (folder / name).write_text(json.dumps(content, indent=2), encoding="utf-8")
-    (folder / "model_card.md").write_text(model_card(spec, data, found, importance), encoding="utf-8")
-    (folder / "figures").mkdir()
-    save_all(folder / "figures", spec.kind, found.curves(), found.deciles, importance)
+    (folder / "model_card.md").write_text(model_card(spec, story.data, found, importance), encoding="utf-8")
+    write_page(story, folder)
 
 
 def _write_reference(folder: Path, spec: ModelSpec, scorer: Scorer, at: AsOf, house: Warehouse) -> None:

@@ -18,7 +18,7 @@ from ml.warehouse import Warehouse
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ml.models.registry import Version
+    from ml.models.records import Version
     from ml.models.spec import ModelSpec
 
 log = logging.getLogger(__name__)

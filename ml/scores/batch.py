@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ml.models.metrics import Array
-    from ml.models.registry import Version
+    from ml.models.records import Version
     from ml.models.scorer import Scorer
 
 log = logging.getLogger(__name__)

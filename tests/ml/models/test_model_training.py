@@ -89,7 +89,7 @@ def test_the_registered_model_predicts_what_was_tested(trained: Warehouse):
 
 
 @pytest.mark.slow  # two trainings each
-@pytest.mark.parametrize("stop_at", ["_log_model", "register", "decide"])
+@pytest.mark.parametrize("stop_at", ["_log_model", "register", "crown"])
 def test_a_training_stopped_anywhere_is_finished_by_the_next(
     shop: Warehouse, monkeypatch: pytest.MonkeyPatch, stop_at: str
 ):

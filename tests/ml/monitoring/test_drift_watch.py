@@ -11,7 +11,7 @@ import pytest
 
 from ml.errors import ConfigError
 from ml.models import registry
-from ml.models.registry import Version
+from ml.models.records import Version
 from ml.monitoring import drift, watch
 from ml.monitoring.config import DriftConfig, load_config
 from ml.monitoring.watch import watch_drift
