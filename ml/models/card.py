@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ml.models.features import model_features
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -11,11 +13,21 @@ if TYPE_CHECKING:
     from ml.models.evaluate import Evaluation
     from ml.models.spec import ModelSpec
 
-_NOT_FOR = (
+NOT_FOR = (
     "Decisions about credit, employment, housing or insurance; customers outside the population above; other "
     "horizons. A score is an expectation of behaviour without further action, not the effect of contacting "
     "somebody: that is measured against a holdout."
 )
+_BELOW = (
+    "Intervals are 95% percentiles over 200 resamples of the test customers. `evaluation.html` shows the rest: "
+    "curves, thresholds, reliability, groups of customers."
+)
+_USES = {
+    "churn": "choosing whom to win back before they fall silent, and what a contact may cost",
+    "clv": "ranking customers by what they will spend, and adding up what a group will bring",
+    "propensity": "choosing whom to tell of the target",
+    "offer_response": "choosing who gets an offer, and how many redemptions to expect",
+}
 
 
 def model_card(spec: ModelSpec, data: TrainingSet, found: Evaluation, importance: Mapping[str, float]) -> str:
@@ -23,33 +35,42 @@ def model_card(spec: ModelSpec, data: TrainingSet, found: Evaluation, importance
     parts = [
         f"# {spec.name}",
         spec.description,
-        _facts(spec, data, found),
+        "\n".join(f"- {name}: {value}" for name, value in facts(spec, data, found).items()),
         "## Test, on customers and weeks that the model has not seen",
         _metrics_table(spec, found),
-        "Intervals are 95% percentiles over 200 resamples of the test customers.",
-        "## By tenth of the score",
-        _table(found.deciles.columns, [[f"{v:.4g}" for v in row] for row in found.deciles.to_numpy()]),
+        _BELOW,
         "## What moves the score",
         ", ".join(list(importance)[:10]) + ".",
-        "## Not to be used for",
-        _NOT_FOR,
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _facts(spec: ModelSpec, data: TrainingSet, found: Evaluation) -> str:
-    people = f"ordered in the last {spec.active_window_days} days" if spec.active_window_days else "ordered before"
+def facts(spec: ModelSpec, data: TrainingSet, found: Evaluation) -> dict[str, str]:
+    """Return what the model is, for whom, what it learnt from and what it is not for, by name."""
+    people = f"customers who ordered in the last {spec.active_window_days} days"
     dates = ", ".join(str(snapshot.as_of.at.date()) for snapshot in data.train)
-    return "\n".join(
-        [
-            f"- Population: customers who {people}" + (f"; target: {spec.target}" if spec.target else ""),
-            f"- Horizon: {spec.horizon_days} days",
-            f"- Estimator: {found.chosen}, chosen on the calibration snapshot; calibration: {spec.calibration}",
-            f"- Trained on snapshots at {dates}",
-            f"- Calibrated on {data.calibration.as_of.at.date()}, tested on {data.test.as_of.at.date()}",
-            f"- Test customers: {len(data.test.label):,}; positive: {int((data.test.label > 0).sum()):,}",
-        ]
-    )
+    return {
+        "Population": (people if spec.active_window_days else "customers who ordered before") + _target(spec),
+        "Horizon": f"{spec.horizon_days} days",
+        "Made for": _USES[spec.task],
+        "Estimator": f"{found.chosen}, chosen on the calibration snapshot; calibration: {spec.calibration}",
+        "Trained on": f"{len(data.learnt()[1]):,} rows of snapshots at {dates}",
+        "Calibrated on": str(data.calibration.as_of.at.date()),
+        "Tested on": f"{data.test.as_of.at.date()}: {len(data.test.label):,} customers, "
+        f"{int((data.test.label > 0).sum()):,} of them positive",
+        "Sees": _sees(spec),
+        "Not to be used for": NOT_FOR,
+    }
+
+
+def _target(spec: ModelSpec) -> str:
+    return f"; target: {spec.target}" if spec.target else ""
+
+
+def _sees(spec: ModelSpec) -> str:
+    known = model_features(spec)
+    sensitive = [name for name, feature in known.items() if feature.sensitive]
+    return f"{len(known)} features, " + (f"sensitive ones: {', '.join(sensitive)}" if sensitive else "none sensitive")
 
 
 def _metrics_table(spec: ModelSpec, found: Evaluation) -> str:

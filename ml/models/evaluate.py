@@ -9,9 +9,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ml.models.baselines import rules
+from ml.models.baselines import BTYD, rules
 from ml.models.calibrate import CALIBRATORS
-from ml.models.metrics import BINS, PROBABILITY, VALUE, Metric, Predicted, bootstrap, interval, measure
+from ml.models.level import Level, Seen
+from ml.models.metrics import (
+    BINS,
+    PROBABILITY,
+    VALUE,
+    Metric,
+    Predicted,
+    captured_at,
+    intervals,
+    measure,
+    precision_at,
+)
+from ml.models.slices import slice_table
+from ml.models.thresholds import choice_table, contact_choices, segment_choices, wilson
+from ml.models.value import coverage
 from ml.settings import settings
 
 if TYPE_CHECKING:
@@ -19,13 +33,17 @@ if TYPE_CHECKING:
     from ml.models.metrics import Array
     from ml.models.scorer import Scorer
     from ml.models.spec import ModelSpec
+    from ml.warehouse import Warehouse
 
 DRAWS = 200
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """The test of one training: metrics of the chosen model with intervals, of its baselines and rivals."""
+    """The test of one training: metrics of the chosen model with intervals, of its baselines and rivals.
+
+    `deciles` is a `decile_table`, `contacts` and `segments` are a `choice_table`, `slices` is a `slice_table`.
+    """
 
     chosen: str
     metrics: dict[str, float]
@@ -33,6 +51,9 @@ class Evaluation:
     candidates: dict[str, dict[str, float]]
     deciles: pd.DataFrame
     predictions: pd.DataFrame
+    contacts: pd.DataFrame
+    segments: pd.DataFrame
+    slices: pd.DataFrame
 
     def flat(self) -> dict[str, float]:
         """Return everything under one level of names, as MLflow wants it."""
@@ -52,52 +73,92 @@ class Evaluation:
 
 
 def metrics_of(spec: ModelSpec) -> dict[str, Metric]:
-    """Return the metrics that fit what the model predicts."""
-    return VALUE if spec.kind == "cents" else PROBABILITY
+    """Return the metrics that fit what the model predicts, those at the share that is contacted included."""
+    share = spec.evaluation.contact_share
+    name = f"{share * 100:g}"
+    if spec.kind == "cents":
+        return VALUE | {f"captured_{name}": captured_at(share)}
+    return PROBABILITY | {f"precision_{name}": precision_at(share), f"recall_{name}": captured_at(share)}
 
 
-def evaluate(spec: ModelSpec, chosen: str, candidates: Mapping[str, Scorer], data: TrainingSet) -> Evaluation:
+def evaluate(
+    spec: ModelSpec, chosen: str, candidates: Mapping[str, Scorer], data: TrainingSet, warehouse: Warehouse
+) -> Evaluation:
     """Measure the chosen candidate, the others and the rules on the test snapshot."""
     scores = {name: scorer.predict(data.test.features) for name, scorer in candidates.items()}
-    ruled = {name: _ruled(spec, rule, data) for name, rule in rules(spec).items()}
+    ruled = {name: _ruled(spec, name, rule, data) for name, rule in rules(spec).items()}
     predicted = {name: Predicted(data.test.label, score) for name, score in (ruled | scores).items()}
     found = {name: measure(p, metrics_of(spec)) for name, p in predicted.items()}
+    ours, actual = scores[chosen], data.test.label
+    contacted = contact_choices(spec, ours)
+    slices = slice_table(spec, data.test, ours, contacted[1].chosen, warehouse)
     return Evaluation(
         chosen,
-        found[chosen] | _intervals(spec, predicted[chosen]) | _context(data),
+        found[chosen]
+        | _intervals(spec, predicted[chosen])
+        | coverage(candidates[chosen], ours, actual)
+        | _context(data, slices),
         {name: found[name] for name in (*ruled, spec.linear)},
         {name: found[name] for name in scores},
         decile_table(predicted[chosen]),
-        pd.DataFrame({"customer_key": data.test.keys, "actual": data.test.label, **ruled, **scores}),
+        pd.DataFrame({"customer_key": data.test.keys, "actual": actual, **ruled, **scores}),
+        choice_table(spec, contacted, ours, actual),
+        choice_table(spec, segment_choices(spec, ours), ours, actual),
+        slices,
     )
 
 
 def decile_table(p: Predicted) -> pd.DataFrame:
-    """Return ten rows, the highest scores first: customers, mean predicted, mean actual, share of the outcome."""
-    once = np.ones((1, len(p.score)))
-    people, predicted, actual = (p.by_bin(once, v)[0][::-1] for v in (np.ones(len(p.score)), p.score, p.actual))
-    share = np.cumsum(actual) / max(actual.sum(), 1e-12)
-    columns = {"predicted": predicted / people, "actual": actual / people, "captured": share}
-    return pd.DataFrame({"decile": np.arange(1, BINS + 1), "customers": people, **columns})
+    """Return ten rows, the highest scores first.
+
+    Columns: decile, customers, predicted and actual means, actual_low and actual_high (95%: Wilson's for yes or no,
+    else normal), captured (share of the outcome in this tenth and those above).
+    """
+    once, sums = np.ones((1, len(p.score))), (np.ones(len(p.score)), p.score, p.actual, p.actual**2)
+    people, predicted, actual, squares = (p.by_bin(once, values)[0][::-1] for values in sums)
+    bounds = [_bounds(*row) for row in zip(people, actual, squares, strict=True)]
+    return pd.DataFrame(
+        {
+            "decile": np.arange(1, BINS + 1),
+            "customers": people,
+            "predicted": predicted / people,
+            "actual": actual / people,
+            "actual_low": [low for low, _ in bounds],
+            "actual_high": [high for _, high in bounds],
+            "captured": np.cumsum(actual) / max(actual.sum(), 1e-12),
+        }
+    )
 
 
-def _ruled(spec: ModelSpec, rule: Callable[[pd.DataFrame], Array], data: TrainingSet) -> Array:
-    """Return a rule's score on the test snapshot, calibrated as a model's is."""
-    calibrator = CALIBRATORS[spec.calibration]().fit(rule(data.calibration.rules), data.calibration.label)
-    return np.asarray(calibrator.predict(rule(data.test.rules)), dtype=np.float64)
+def _bounds(people: float, actual: float, squares: float) -> tuple[float, float]:
+    if actual == squares:  # every outcome is 0 or 1
+        return wilson(actual, people)
+    mean = actual / people
+    error = 1.96 * float(np.sqrt(max(squares / people - mean**2, 0.0) / people))
+    return mean - error, mean + error
+
+
+def _ruled(spec: ModelSpec, name: str, rule: Callable[[pd.DataFrame], Array], data: TrainingSet) -> Array:
+    """Return a rule's score on the test snapshot, calibrated as a model's is; BTYD is a model and stays as it is."""
+    then, now = rule(data.calibration.rules), rule(data.test.rules)
+    if spec.kind == "cents":
+        return now if name == BTYD else Level().fit(Seen(then, data.calibration.label, then)).predict(now)
+    calibrator = CALIBRATORS[spec.calibration]().fit(then, data.calibration.label)
+    return np.asarray(calibrator.predict(now), dtype=np.float64)
 
 
 def _intervals(spec: ModelSpec, p: Predicted) -> dict[str, float]:
-    found = {}
-    for name, metric in metrics_of(spec).items():
-        found[f"{name}_low"], found[f"{name}_high"] = interval(bootstrap(p, metric, DRAWS, settings().seed))
-    return found
+    found = intervals(p, metrics_of(spec), DRAWS, settings().seed)
+    lows = {f"{name}_low": low for name, (low, _) in found.items()}
+    return lows | {f"{name}_high": high for name, (_, high) in found.items()}
 
 
-def _context(data: TrainingSet) -> dict[str, float]:
+def _context(data: TrainingSet, slices: pd.DataFrame) -> dict[str, float]:
     label = data.test.label
     return {
         "test_customers": float(len(label)),
         "test_positives": float((label > 0).sum()),
         "test_mean": float(label.mean()),
+        "slices": float(len(slices)),
+        "slices_off": float(slices["clear"].sum()) if len(slices) else 0.0,
     }

@@ -45,13 +45,12 @@ def slice_table(spec: ModelSpec, seen: Snapshot, score: Array, contacted: NDArra
         excludes 0, corrected for the number of groups); rank, rank_low, rank_high (AUC or Gini, NaN where too few);
         contacted (share of the group) and found (share of its outcome that the contacted hold).
     """
-    known = read_attributes(spec, seen, house)
-    judged = spec.evaluation.attributes
+    known, judged = read_attributes(spec, seen, house), spec.evaluation.attributes
     rows = [
-        {"attribute": name, "sensitive": judged[name], **_row(spec, str(group), Predicted(*both), contacted[at])}
+        {"attribute": name, "sensitive": judged[name], "group": group}
+        | _row(spec, Predicted(seen.label[at], score[at]), contacted[at])
         for name in known.columns
         for group, at in _groups(known[name], spec.evaluation.slice_customers)
-        for both in [(seen.label[at], score[at])]
     ]
     return _flagged(pd.DataFrame(rows)) if rows else pd.DataFrame()
 
@@ -74,28 +73,29 @@ def read_attributes(spec: ModelSpec, seen: Snapshot, house: Warehouse) -> pd.Dat
 def _labels(values: pd.Series) -> pd.Series:
     """Return values as names of groups; a number with many values in fifths."""
     if pd.api.types.is_numeric_dtype(values) and values.nunique() > _MOST:
-        cut = pd.qcut(values.astype("float64"), _BANDS, duplicates="drop")
-        spans = {part: f"{np.ceil(part.left):g} to {np.floor(part.right):g}" for part in cut.cat.categories}
-        return cut.astype(object).map(spans).fillna(UNKNOWN)
+        numbers = values.astype("float64")
+        ends = numbers.groupby(pd.qcut(numbers, _BANDS, labels=False, duplicates="drop")).transform
+        spans = ends("min").map("{:g}".format) + " to " + ends("max").map("{:g}".format)
+        return spans.where(values.notna(), UNKNOWN)
     whole = values.astype("Int64") if pd.api.types.is_float_dtype(values) else values
     return whole.astype(object).where(values.notna(), UNKNOWN).astype(str)
 
 
 def _groups(labels: pd.Series, least: int) -> list[tuple[str, NDArray[np.intp]]]:
-    """Return positions by group, those below `least` together, and no group at all when that leaves too few."""
+    """Return positions by group, those below `least` together; no group where that leaves fewer than two."""
     sizes = labels.value_counts()
     common = sizes.index[sizes >= least].tolist()[:_MOST]
     rest = f"{len(sizes) - len(common)} smaller groups"
     named = labels.where(labels.isin(common), rest)
     order = [*sorted(name for name in common if name != UNKNOWN), rest, UNKNOWN]
     found = [(name, np.flatnonzero(named == name)) for name in order]
-    return [(name, at) for name, at in found if len(at) >= least]
+    kept = [(name, at) for name, at in found if len(at) >= least]
+    return kept if len(kept) > 1 else []
 
 
-def _row(spec: ModelSpec, group: str, p: Predicted, contacted: NDArray[np.bool_]) -> dict[str, Any]:
+def _row(spec: ModelSpec, p: Predicted, contacted: NDArray[np.bool_]) -> dict[str, Any]:
     total = float(p.actual.sum())
     return {
-        "group": group,
         "customers": len(p.score),
         "predicted": float(p.score.mean()),
         "actual": float(p.actual.mean()),
@@ -107,9 +107,14 @@ def _row(spec: ModelSpec, group: str, p: Predicted, contacted: NDArray[np.bool_]
 
 
 def _gap(spec: ModelSpec, p: Predicted) -> dict[str, float]:
-    off = p.score - p.actual
-    unit = float(p.actual.mean()) if spec.kind == "cents" else 1.0
-    gap, error = (float(off.mean()) / unit, float(off.std()) / len(off) ** 0.5 / unit) if unit else (np.nan, np.nan)
+    """Return predicted minus actual with its 95% interval.
+
+    For probabilities the error is what chance leaves if they hold: in a small group without a positive, the spread of
+    what happened says nothing.
+    """
+    off, unit = p.score - p.actual, float(p.actual.mean()) if spec.kind == "cents" else 1.0
+    spread = float(off.std()) if spec.kind == "cents" else float(np.sqrt((p.score * (1 - p.score)).mean()))
+    gap, error = (float(off.mean()) / unit, spread / len(off) ** 0.5 / unit) if unit else (float("nan"), float("nan"))
     return {"gap": gap, "gap_low": gap - _Z * error, "gap_high": gap + _Z * error}
 
 

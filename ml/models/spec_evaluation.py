@@ -20,7 +20,7 @@ class Judging(BaseModel):
         0.1, description="Share of the scored customers that marketing will contact."
     )
     slices: tuple[str, ...] = Field(
-        ("country", "last_device", "lifecycle_stage", "monetary_score"),
+        ("country", "last_country", "last_device", "lifecycle_stage", "monetary_score"),
         description="Columns of customer_features and customer_profiles by which groups are told apart; what is "
         "marked sensitive there is always added.",
     )

@@ -62,7 +62,7 @@ def meets(condition: ScoreCondition, score: Array) -> NDArray[np.bool_]:
     for portion, place in ((condition.top, _places(score)), (condition.bottom, _places(-score))):
         if portion is not None:
             tests.append(place <= _number(portion, len(score)))
-    return np.logical_and.reduce(tests)
+    return np.asarray(np.logical_and.reduce(tests), dtype=np.bool_)
 
 
 def choice_table(spec: ModelSpec, choices: list[Choice], score: Array, actual: Array) -> pd.DataFrame:

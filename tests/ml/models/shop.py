@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ml.models import figures, leaks, registry, snapshots
+from ml.models import leaks, registry, snapshots
 from ml.models.train import train_model
 from ml.settings import PROJECT_DIR, settings
 from ml.sql import table
@@ -167,7 +167,6 @@ def _stand_ins(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(snapshots, "build_features", build_features)
     monkeypatch.setattr(snapshots, "build_labels", build_labels)
     monkeypatch.setattr(leaks, "check", lambda *_: None)  # these features have no orders behind them
-    monkeypatch.setattr(figures, "save_all", lambda *_: None)  # drawn in their own test
     return done
 
 

@@ -1,9 +1,8 @@
-"""The parts of a scorer: encoding, calibration, reasons, figures, rules."""
+"""The parts of a scorer: encoding, calibration, reasons, rules."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,6 @@ from ml.models.baselines import rule_features, rules
 from ml.models.calibrate import Identity, Isotonic, Level, Sigmoid
 from ml.models.encoder import FeatureEncoder, signed_log
 from ml.models.evaluate import decile_table
-from ml.models.figures import save_all
 from ml.models.metrics import PROBABILITY, Predicted, measure
 from ml.models.reasons import Reasons
 from ml.models.spec import ModelSpec
@@ -169,17 +167,6 @@ def test_rules_rank_by_recency_and_rfm_in_the_direction_of_the_outcome():
     value = _spec("clv")
     assert rules(value)["last_window"](frame).tolist() == [0, 900]
     assert "spend_cents_84d" in rule_features(value), "of 28 and 84 days, 84 is nearer to a horizon of 60"
-
-
-def test_figures_are_drawn_for_both_kinds(tmp_path: Path):
-    rng = np.random.default_rng(1)
-    p = Predicted((rng.random(300) < 0.3).astype(float), rng.random(300))
-    for kind, first in (("probability", "reliability.png"), ("cents", "deciles.png")):
-        folder = tmp_path / kind
-        folder.mkdir()
-        save_all(folder, kind, {"model": p, "rule": p}, decile_table(p), {"recency_days": 0.4})
-        assert {f.name for f in folder.iterdir()} == {first, "gains.png", "lift.png", "importance.png"}
-        assert all(f.stat().st_size > 5_000 for f in folder.iterdir())
 
 
 def test_the_decile_table_holds_every_customer_and_outcome():
