@@ -1,4 +1,4 @@
-"""What counts as drift, read from `config/monitoring.yaml`."""
+"""What counts as drift and as decline, read from `config/monitoring.yaml`."""
 
 from __future__ import annotations
 
@@ -40,12 +40,38 @@ class DriftConfig(BaseModel):
         return self
 
 
+class PerformanceConfig(BaseModel):
+    """When the scores of the past, held against what happened, count as worse than their test promised."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    settle_days: Annotated[int, Field(ge=0)] = 0
+    lookback_days: Count = 90
+    windows: Count = 8
+    min_customers: Count = 200
+    min_positives: Count = 30
+    rank_drop: Share = 0.03
+    calibration_rise: Share = 0.03
+    total_off: Share = 0.15
+    max_rows: Count = 20_000
+
+
+class RetrainingConfig(BaseModel):
+    """How often the same may be asked for; how old a champion may grow is a gate of its model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    wait_days: Annotated[int, Field(ge=0)] = 7
+
+
 class MonitoringConfig(BaseModel):
     """The whole of `config/monitoring.yaml`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     drift: DriftConfig = DriftConfig()
+    performance: PerformanceConfig = PerformanceConfig()
+    retraining: RetrainingConfig = RetrainingConfig()
 
 
 def load_config() -> MonitoringConfig:

@@ -20,7 +20,7 @@ CHAMPIONS = Asset(name="champions", uri="audienceflow://registry/champions", gro
 """The registry's champion of at least one model is new or confirmed."""
 
 RETRAINING = Asset(name="retraining_wanted", uri="audienceflow://monitoring/retraining_wanted", group="models")
-"""Drift tripped, or a model has no champion yet: somebody should train."""
+"""There is evidence that somebody should train; its events carry `reasons` by model."""
 
 FEEDBACK = frozenset({RETRAINING.name})
 """Assets that flow backwards; whoever sorts the DAGs by their assets leaves them out."""

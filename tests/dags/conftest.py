@@ -40,21 +40,22 @@ class Stages:
 
     calls: list[tuple[Any, ...]] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
-    drifted: bool = False
+    reasons: dict[str, dict[str, str]] = field(default_factory=dict)
     halted: str = ""
 
     def modules(self) -> dict[str, dict[str, Any]]:
         """Return the stand-ins by module and name."""
         from ml.segments.assign import check_ready
 
-        drift = {"share": 0.4, "status": "ok", "report": "r"}
         return {
             "ml.sources.load": {"source_names": lambda: ["products", "orders"], "ingest_source": self._say("ingest")},
             "ml.profiles.build": {"build_profiles": self._say("profiles")},
             "ml.features.build": {"build_features": self._say("features")},
             "ml.models.train": {"model_names": lambda: ["churn", "clv"], "train_model": self._say("train")},
             "ml.models.registry": {"models_without_champion": lambda: self.missing},
-            "ml.monitoring.watch": {"watch_drift": lambda as_of: drift | {"drifted": self.drifted}},
+            "ml.monitoring.watch": {"watch_drift": self._say("drift")},
+            "ml.monitoring.performance": {"measure_performance": self._say("performance")},
+            "ml.monitoring.retraining": {"retraining_reasons": self._weigh},
             "ml.scores.batch": {"score_model": self._say("score")},
             "ml.segments.assign": {
                 "build_segments": self._segments,
@@ -63,6 +64,10 @@ class Stages:
             },
             "ml.measurement.kpis": {"measure_segments": self._say("measure")},
         }
+
+    def _weigh(self, *asked: Any) -> dict[str, dict[str, str]]:
+        self.calls.append(("weigh", *asked))
+        return self.reasons
 
     def _segments(self, *asked: Any) -> list[dict[str, Any]]:
         self.calls.append(("segments", *asked))

@@ -49,12 +49,19 @@ def test_each_model_is_trained_at_the_same_as_of_and_told_why(fresh, stages):
     assert _events("champions")[-1] == {"as_of": AS_OF}
 
 
-@pytest.mark.parametrize(("drifted", "missing", "asks"), [(False, [], 0), (True, [], 1), (False, ["clv"], 1)])
-def test_training_is_asked_for_on_drift_and_where_a_champion_is_missing(fresh, stages, drifted, missing, asks):
-    stages.drifted, stages.missing = drifted, missing
+def test_training_is_asked_for_with_its_reasons(fresh, stages):
+    stages.reasons = {"churn": {"trigger": "drift", "detail": "5 of 12"}}
+    run = _run(fresh, "watch_drift", as_of="2018-01-01")
+    evidence = (run.one("watch"), run.one("measure"))
+    assert sorted(stages.calls[:2]) == [("drift", AS_OF), ("performance", AS_OF)]
+    assert stages.calls[2] == ("weigh", AS_OF, *evidence)
+    assert _events("retraining_wanted")[-1] == {"as_of": AS_OF, "reasons": stages.reasons}
+
+
+def test_without_a_reason_nobody_is_asked_to_train(fresh, stages):
     before = len(_events("retraining_wanted"))
     _run(fresh, "watch_drift", as_of="2018-01-01")
-    assert len(_events("retraining_wanted")) - before == asks
+    assert len(_events("retraining_wanted")) == before
 
 
 def test_scoring_is_skipped_while_no_model_has_a_champion(fresh, stages):
