@@ -6,6 +6,7 @@ from `ml.models.purchases.purchase_summary`.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
@@ -57,7 +58,7 @@ class _Fitted(Estimator):
         return np.array(list(self.params_.values()))
 
 
-class _Purchases(_Fitted):
+class _Purchases(_Fitted, ABC):
     def fit(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Self:  # noqa: N803
         """Maximise the likelihood.
 
@@ -72,10 +73,10 @@ class _Purchases(_Fitted):
             NotConverged: the search found no top.
         """
         seen = histories(frequency=frequency, recency=recency, T=T)
-        if not (seen["frequency"] > 0).any():
+        if not ((seen["frequency"] > 0) & (seen["T"] > 0)).any():
             raise NotEnoughData(
-                f"{self._NAME}: none of {len(seen['T'])} customers has bought again, which says nothing of "
-                "how often they buy or when they leave. Load more history"
+                f"{self._NAME}: none of {len(seen['T'])} customers has bought again, which says nothing of how often "
+                "they buy or when they leave. Load more history"
             )
         self._climb(seen["frequency"], seen["recency"], seen["T"])
         return self
@@ -100,11 +101,13 @@ class _Purchases(_Fitted):
         """Return the probability that a customer has not left, shape (customers,). Raises `ImpossibleData`."""
         return self._alive(**histories(frequency=frequency, recency=recency, T=T))
 
+    @abstractmethod
     def _alive(self, frequency: Array, recency: Array, T: Array) -> Array:  # noqa: N803
-        raise NotImplementedError
+        """Return the probability that a customer has not left."""
 
+    @abstractmethod
     def _while_alive(self, horizon: float, frequency: Array, age: Array) -> Array:
-        raise NotImplementedError
+        """Return the purchases to expect of a customer who has not left, and may leave yet."""
 
 
 class BetaGeoNBD(_Purchases):

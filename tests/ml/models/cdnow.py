@@ -61,12 +61,16 @@ def cdnow_summary(warehouse: Warehouse, as_of: AsOf = SPLIT) -> pd.DataFrame:
 
 
 def published_summary() -> pd.DataFrame:
-    """Return the papers' own summary of the sample after 39 weeks: x, t_x, T and zbar, one row a customer."""
-    return pd.read_csv(_file("cdnow_customers_summary_with_transactions.csv"), index_col="ID")
+    """Return the papers' own summary of the sample after 39 weeks, in weeks and dollars, by CDNOW's number."""
+    found = pd.read_csv(_file("cdnow_customers_summary_with_transactions.csv"), index_col="ID")
+    names = {"x": "frequency", "t_x": "recency", "zbar": "monetary"}
+    return found.set_index(_sample_customers().loc[found.index].to_numpy()).rename(columns=names).sort_index()
 
 
 def _sample_customers() -> pd.Series:
-    return pd.read_csv(_file("CDNOW_sample.txt"), sep=r"\s+", header=None)[0]
+    """Return CDNOW's number of each customer of the sample, by its number in the sample."""
+    rows = pd.read_csv(_file("CDNOW_sample.txt"), sep=r"\s+", header=None).drop_duplicates(1)
+    return rows.set_index(1)[0]
 
 
 def _file(name: str) -> Path:
