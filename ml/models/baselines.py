@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ml.features.catalogue import catalogue
+from ml.models.expected import EXPECTED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from ml.models.metrics import Array
     from ml.models.spec import ModelSpec
 
+BTYD = "btyd"
 Rule = Callable[["pd.DataFrame"], "Array"]
 _NEVER = 3_650.0  # days: stands for an order that never was
 _SCORES = ["recency_score", "frequency_score", "monetary_score"]
@@ -23,13 +25,14 @@ _SCORES = ["recency_score", "frequency_score", "monetary_score"]
 
 def rule_features(spec: ModelSpec) -> list[str]:
     """Return the features that the rules of a model read, whether or not the model itself sees them."""
-    return [_recency_name(spec), *_SCORES, *([_window_name(spec)] if spec.kind == "cents" else [])]
+    return [_recency_name(spec), *_SCORES, *([_window_name(spec), EXPECTED] if spec.kind == "cents" else [])]
 
 
 def rules(spec: ModelSpec) -> dict[str, Rule]:
     """Return the rules of a model: each turns a frame of features into a raw score, shape (rows,).
 
-    A raw score lies between 0 and 1 (or is an amount), and is calibrated like a model's before it is measured.
+    A raw score lies between 0 and 1 (or is an amount), and is calibrated before it is measured; only `BTYD`, which is
+    a model of its own, stays as it is.
     """
     found: dict[str, Rule] = {
         "recency": lambda frame: _as_raw(_recency(frame, _recency_name(spec)), spec),
@@ -37,6 +40,7 @@ def rules(spec: ModelSpec) -> dict[str, Rule]:
     }
     if spec.kind == "cents":
         found["last_window"] = lambda frame: _filled(frame, _window_name(spec), 0.0)
+        found[BTYD] = lambda frame: _filled(frame, EXPECTED, 0.0)
     return found
 
 

@@ -1,11 +1,13 @@
-"""Calibration: from a raw score to a probability that holds, or to cents that add up.
+"""Calibration: from a raw score to a probability that holds.
 
-Fitted on a snapshot that the estimator has not seen. The sigmoid (Platt 1999) has two parameters and is the
-default: with few positives, isotonic regression follows noise.
+Fitted on label windows that the estimator has not learnt from. Which curve, if any, is decided by log-loss on windows
+that the curve has not seen either: a curve that fits one month may be wrong for the next (how many offers are redeemed
+hangs on how many are made), and isotonic regression always fits best what it was fitted on.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -15,9 +17,13 @@ from sklearn.linear_model import LogisticRegression
 from ml.models.base import Estimator
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ml.models.metrics import Array
 
+AUTO = "auto"
 _EDGE = 1e-6
+_PARTS = 5  # of the customers, where there is one window only
 
 
 def logit(probability: Array) -> Array:
@@ -54,20 +60,6 @@ class Isotonic(Estimator):
         return np.asarray(self.steps_.predict(score), dtype=np.float64)
 
 
-class Level(Estimator):
-    """One factor, so that expected amounts add up to the actual total; the ranking stays."""
-
-    def fit(self, score: Array, actual: Array) -> Self:
-        """Learn the factor from expected and actual amounts, both of shape (n,)."""
-        total = float(score.sum())
-        self.factor_ = float(actual.sum()) / total if total > 0 else 1.0
-        return self
-
-    def predict(self, score: Array) -> Array:
-        """Return rescaled amounts, shape (n,), never below zero."""
-        return np.asarray(np.maximum(score * self.factor_, 0.0), dtype=np.float64)
-
-
 class Identity(Estimator):
     """The score as it is."""
 
@@ -84,6 +76,73 @@ class Identity(Estimator):
 CALIBRATORS: dict[str, Any] = {
     "sigmoid": Sigmoid,
     "isotonic": Isotonic,
-    "level": Level,
     "none": Identity,
 }
+
+
+@dataclass(frozen=True, eq=False)
+class Period:
+    """Customers of one label window: raw scores of a model that did not learn from them, and outcomes, each (n,)."""
+
+    score: Array
+    actual: Array
+
+    @property
+    def tells(self) -> bool:
+        """Whether both outcomes are there."""
+        return bool(0 < (self.actual > 0).sum() < len(self.actual))
+
+    def of(self, chosen: Any) -> Period:
+        """Return some of the customers."""
+        return Period(self.score[chosen], self.actual[chosen])
+
+
+def pooled(periods: Sequence[Period]) -> Period:
+    """Return all customers of all periods."""
+    return Period(np.concatenate([p.score for p in periods]), np.concatenate([p.actual for p in periods]))
+
+
+def fit_calibration(how: str, periods: Sequence[Period]) -> Any:
+    """Return a fitted calibrator; `auto` takes the one with the least `losses`."""
+    if how == AUTO:
+        found = losses(periods)
+        how = min(found, key=lambda name: found[name])
+    everyone = pooled(periods)
+    return CALIBRATORS[how]().fit(everyone.score, everyone.actual)
+
+
+def losses(periods: Sequence[Period]) -> dict[str, float]:
+    """Return each calibrator's mean log-loss, on periods that it has not seen."""
+    return {name: log_loss(held_out(name, periods)) for name in CALIBRATORS}
+
+
+def held_out(how: str, periods: Sequence[Period]) -> Period:
+    """Return the calibrated scores of all periods, each by a calibrator of the others.
+
+    Where only one period has both outcomes, its customers are split in five instead.
+    """
+    known = [period for period in periods if period.tells]
+    apart = known if len(known) > 1 else _parts(pooled(periods))
+    return pooled([_judged(how, apart, number) for number in range(len(apart))])
+
+
+def _judged(how: str, periods: Sequence[Period], number: int) -> Period:
+    others = pooled([period for other, period in enumerate(periods) if other != number])
+    calibrator = CALIBRATORS[how if others.tells else "none"]().fit(others.score, others.actual)
+    return Period(calibrator.predict(periods[number].score), periods[number].actual)
+
+
+def _parts(period: Period) -> list[Period]:
+    place = np.arange(len(period.score)) % _PARTS
+    return [period.of(place == part) for part in range(min(_PARTS, len(period.score)))]
+
+
+def log_loss(period: Period) -> float:
+    """Return the mean negative log-likelihood of what happened; a certainty that was wrong costs 13.8, not infinity."""
+    p = np.clip(period.score, _EDGE, 1 - _EDGE)
+    return float(-np.mean(np.where(period.actual > 0, np.log(p), np.log1p(-p))))
+
+
+def name_of(calibrator: Any) -> str:
+    """Return the name under which a calibrator is registered."""
+    return next(name for name, kind in CALIBRATORS.items() if type(calibrator) is kind)

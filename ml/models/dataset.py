@@ -14,6 +14,7 @@ from ml.errors import NotEnoughData
 from ml.features.labels import TABLES
 from ml.features.matrix import to_matrix
 from ml.models.baselines import rule_features
+from ml.models.expected import EXPECTED, expected_spend
 from ml.models.features import TARGET_FEATURES, model_features
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # Fibonacci hashing: spreads keys evenl
 class Snapshot:
     """One point in time: a row of `features` and `rules`, an entry of `keys` and `label` for each customer.
 
-    `features` are what the model sees, `rules` what its rule baselines read.
+    `features` are what the model and its calibration see, `rules` what its rule baselines read.
     """
 
     as_of: AsOf
@@ -137,7 +138,8 @@ def _shortages(spec: ModelSpec, data: TrainingSet) -> list[str]:
 def read_snapshot(warehouse: Warehouse, spec: ModelSpec, as_of: AsOf) -> Snapshot:
     """Return features and label of the customers labelled at `as_of`, in the order of their keys."""
     outcome = read_outcomes(warehouse, spec, as_of)
-    names, ruled = list(model_features(spec)), rule_features(spec)
+    names = [*model_features(spec), *([EXPECTED] if spec.kind == "cents" else [])]
+    ruled = rule_features(spec)
     frame = read_features(warehouse, spec, as_of, list(dict.fromkeys([*names, *ruled])))
     keys = np.sort(_draw(outcome.index.intersection(frame.index).to_numpy(), spec.snapshots.max_customers))
     frame = frame.loc[keys].reset_index(drop=True)
@@ -162,13 +164,15 @@ def read_features(
 
     Raises `NotEnoughData` when no features were built at `as_of`.
     """
-    stored = [name for name in names if name not in TARGET_FEATURES]
+    stored = [name for name in names if name not in TARGET_FEATURES and name != EXPECTED]
     rows = warehouse.read("customer_features", ["customer_key", *stored], {"as_of": as_of.at, **(where or {})})
     if rows.empty and not warehouse.count("customer_features", {"as_of": as_of.at}):
         raise NotEnoughData(f"customer_features has no rows at {as_of}: run build_features for it first")
     frame = to_matrix(rows.set_index(rows["customer_key"].astype("int64")), stored)
     for name in frame.columns[frame.dtypes == "category"]:
         frame[name] = frame[name].astype(object)
+    if EXPECTED in names:
+        frame[EXPECTED] = expected_spend(warehouse, as_of, spec.horizon_days).reindex(frame.index).fillna(0.0)
     wanted = [name for name in names if name in TARGET_FEATURES]
     return frame.join(_target_history(warehouse, spec, as_of, frame.index)[wanted]) if wanted else frame
 

@@ -95,6 +95,13 @@ def _lightgbm(params: config.LightGBM, amounts: bool, given: _Resources) -> Any:
     )
 
 
+def _two_part(params: config.TwoPart, amounts: bool, given: _Resources) -> Any:
+    from ml.models.two_part import TwoPart
+
+    amount = _lightgbm(params, amounts, given).set_params(objective="gamma", tweedie_variance_power=None)
+    return TwoPart(_lightgbm(params, False, given), amount)
+
+
 def _xgboost(params: config.XGBoost, amounts: bool, given: _Resources) -> Any:
     from xgboost import XGBClassifier, XGBRegressor
 
@@ -110,4 +117,5 @@ _MAKERS: dict[type, Callable[[Any, bool, _Resources], Any]] = {
     config.RandomForest: _forest,
     config.LightGBM: _lightgbm,
     config.XGBoost: _xgboost,
+    config.TwoPart: _two_part,
 }

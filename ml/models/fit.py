@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ml.models import value
 from ml.models.calibrate import CALIBRATORS
 from ml.models.encoder import FeatureEncoder
 from ml.models.estimators import build
 from ml.models.features import model_features
+from ml.models.level import name_of
 from ml.models.metrics import PROBABILITY, VALUE, Predicted, measure
 from ml.models.scorer import Scorer, raw_score
 from ml.settings import settings
@@ -58,7 +61,16 @@ def fit_candidates(spec: ModelSpec, data: TrainingSet) -> Fitted:
         log.info(
             "%s: %s fitted on %s rows in %.1f s", spec.name, name, f"{len(frame):,}", time.perf_counter() - started
         )
+    if spec.kind == "cents":
+        return _join(spec, fitted, params, data)
     return Fitted(fitted, _choose(spec, fitted, data), params)
+
+
+def _join(spec: ModelSpec, fitted: dict[str, Scorer], params: dict[str, Any], data: TrainingSet) -> Fitted:
+    chosen = value.choose(spec, fitted, data)
+    value.add_intervals(fitted[chosen], data)
+    told = {"level": name_of(fitted[chosen].calibrator), "calibrated_on_shared_window": str(data.shared)}
+    return Fitted(fitted, chosen, params, value.levels_tried(fitted), told)
 
 
 def _choose(spec: ModelSpec, candidates: dict[str, Scorer], data: TrainingSet) -> str:
@@ -84,9 +96,11 @@ def _fit(spec: ModelSpec, params: Any, frame: pd.DataFrame, labels: Array, data:
         threads=settings().threads,
         rows=len(frame),
     ).fit(frame, labels / unit)
+    raw = partial(raw_score, pipeline, kind=spec.kind, unit=unit)
+    if amounts:
+        return Scorer(spec.kind, pipeline, unit, value.level_for(spec, raw, data), None)
     seen = data.calibration
-    raw = raw_score(pipeline, seen.features, spec.kind, unit)
-    return Scorer(spec.kind, pipeline, unit, CALIBRATORS[spec.calibration]().fit(raw, seen.label), None)
+    return Scorer(spec.kind, pipeline, unit, CALIBRATORS[spec.calibration]().fit(raw(seen.features), seen.label), None)
 
 
 def _encoder(spec: ModelSpec) -> FeatureEncoder:

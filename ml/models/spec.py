@@ -21,12 +21,13 @@ Task = Literal["churn", "clv", "propensity", "offer_response"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Days = Annotated[int, Field(ge=1, le=3660)]
 Share = Annotated[float, Field(gt=0, le=1)]
-Calibration = Literal["sigmoid", "isotonic", "level", "none"]
+Calibration = Literal["auto", "sigmoid", "isotonic", "level", "btyd", "btyd_spread", "none"]
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 
 
-_CALIBRATIONS = {True: ("level", "none"), False: ("sigmoid", "isotonic", "none")}
+_OTHERS_CANDIDATES = {True: ("logistic",), False: ("tweedie_glm", "two_part")}
+_CALIBRATIONS = {True: ("auto", "level", "btyd", "btyd_spread", "none"), False: ("sigmoid", "isotonic", "none")}
 
 
 class _Frozen(BaseModel):
@@ -101,6 +102,10 @@ class XGBoost(_Frozen):
     reg_lambda: Annotated[float, Field(ge=0)] = 5.0
 
 
+class TwoPart(LightGBM):
+    """Two boosters of LightGBM: the chance to buy at all, times the amount given that something is bought."""
+
+
 class Candidates(_Frozen):
     """Estimators to try. The linear one that fits the task is always trained, for it is a baseline, too."""
 
@@ -109,6 +114,7 @@ class Candidates(_Frozen):
     random_forest: RandomForest | None = None
     lightgbm: LightGBM | None = None
     xgboost: XGBoost | None = None
+    two_part: TwoPart | None = None
 
     def wanted(self, linear: str) -> dict[str, BaseModel]:
         """Return the candidates by name, the linear one first."""
@@ -191,16 +197,15 @@ class ModelFile(_Shared):
 
     @model_validator(mode="after")
     def _fits_task(self) -> Self:
+        calibrations = _CALIBRATIONS[self.task == "clv"]
         rules = {
             "active_window_days: churn needs it, the others have none": (self.task == "churn")
             == (self.active_window_days is not None),
             "targets: propensity needs some, the others have none": (self.task == "propensity") == bool(self.targets),
-            "calibration: clv takes level or none, the others sigmoid, isotonic or none": self.calibration
-            in _CALIBRATIONS[self.task == "clv"],
-            "candidates: clv takes tweedie_glm, the others logistic": getattr(
-                self.candidates, "logistic" if self.task == "clv" else "tweedie_glm"
-            )
-            is None,
+            f"calibration: {self.task} takes {', '.join(calibrations)}": self.calibration in calibrations,
+            "candidates: tweedie_glm and two_part are for clv, logistic is for the others": not any(
+                getattr(self.candidates, name) for name in _OTHERS_CANDIDATES[self.task == "clv"]
+            ),
         }
         broken = [rule for rule, holds in rules.items() if not holds]
         if broken:

@@ -49,6 +49,7 @@ def score_model(name: str, as_of: str, *, warehouse: Warehouse | None = None) ->
     features = read_features(house, spec, at, scorer.features, spec.population).sort_index()
     scores, reasons = _score(scorer, features)
     rows = _rows(features.index.to_numpy(), scores, reasons, spec.kind, champion.version)
+    rows = _with_interval(rows, scorer.interval(scores))
     house.write("customer_scores", rows, {"as_of": at, "model": name})
     seconds = round(time.perf_counter() - started, 3)
     log.info("%s version %s at %s: %s customers in %.1f s", name, champion.version, at, f"{len(scores):,}", seconds)
@@ -74,9 +75,16 @@ def _champion(name: str, as_of: str) -> Version:
 def _score(scorer: Scorer, features: pd.DataFrame) -> tuple[Array, pa.ChunkedArray]:
     """Return calibrated scores and JSON lists of reasons, both of shape (rows,)."""
     parts = [features.iloc[first : first + _ROWS] for first in range(0, len(features), _ROWS)]
-    scores = [np.round(scorer.predict(part), _DECIMALS) for part in parts]
+    raw = np.concatenate([np.empty(0), *(scorer.raw(part) for part in parts)])
     reasons = [scorer.explain(part) for part in parts]
-    return np.concatenate([np.empty(0), *scores]), pa.chunked_array(reasons, type=pa.string())
+    # Settled at once: amounts may follow a total that is expected of all customers together.
+    scores = scorer.settle(raw, features) if len(raw) else raw
+    return np.round(scores, _DECIMALS), pa.chunked_array(reasons, type=pa.string())
+
+
+def _with_interval(rows: pa.Table, ends: tuple[Array, Array] | None) -> pa.Table:
+    low, high = ends or (pa.nulls(len(rows), pa.float64()),) * 2
+    return rows.append_column("low", pa.array(low)).append_column("high", pa.array(high))
 
 
 def _rows(keys: NDArray[np.int64], scores: Array, reasons: pa.ChunkedArray, kind: str, version: str) -> pa.Table:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from ml.models.baselines import rule_features, rules
-from ml.models.calibrate import Identity, Isotonic, Level, Sigmoid
+from ml.models.calibrate import Identity, Isotonic, Sigmoid
 from ml.models.encoder import FeatureEncoder, signed_log
 from ml.models.evaluate import decile_table
 from ml.models.metrics import PROBABILITY, Predicted, measure
@@ -91,13 +91,11 @@ def test_a_sigmoid_never_turns_the_ranking_round():
     assert calibrator.predict(score) == pytest.approx(np.full(500, 0.3), abs=0.01)
 
 
-def test_isotonic_level_and_identity():
+def test_isotonic_and_identity():
     score = np.linspace(0.01, 0.99, 1_000)
     happened = (np.random.default_rng(1).random(1_000) < score**2).astype(float)
     assert np.all(np.diff(Isotonic().fit(score, happened).predict(score)) >= 0)
     cents = np.array([100.0, 300.0])
-    assert Level().fit(cents, np.array([0.0, 800.0])).predict(cents).tolist() == [200, 600]
-    assert Level().fit(np.zeros(2), cents).predict(cents).tolist() == [100, 300]
     assert Identity().fit(score, happened).predict(cents).tolist() == [100, 300]
 
 
@@ -160,12 +158,14 @@ def _spec(task: str, **more: object) -> ModelSpec:
 def test_rules_rank_by_recency_and_rfm_in_the_direction_of_the_outcome():
     frame = pd.DataFrame({f"{n}_score": [1.0, 5.0] for n in ("recency", "frequency", "monetary")})
     frame = frame.assign(recency_days=[50.0, 2.0], target_recency_days=[np.nan, 3.0], spend_cents_84d=[0.0, 900.0])
+    frame = frame.assign(btyd_cents=[100.0, 700.0])
     churn = rules(_spec("churn", active_window_days=28))
     assert all(rule(frame)[0] > rule(frame)[1] for rule in churn.values())
     bought = rules(_spec("propensity", target="TEA"))
     assert all(rule(frame)[0] < rule(frame)[1] for rule in bought.values())
     value = _spec("clv")
     assert rules(value)["last_window"](frame).tolist() == [0, 900]
+    assert rules(value)["btyd"](frame).tolist() == [100, 700]
     assert "spend_cents_84d" in rule_features(value), "of 28 and 84 days, 84 is nearer to a horizon of 60"
 
 

@@ -12,10 +12,12 @@ import skops.io
 
 from ml.errors import RegistryUnavailable
 from ml.models import registry
-from ml.models.calibrate import CALIBRATORS
+from ml.models.calibrate import Isotonic
 from ml.models.contents import TRUSTED
 from ml.models.encoder import FeatureEncoder
 from ml.models.estimators import build
+from ml.models.intervals import Intervals
+from ml.models.level import Seen, choose_level
 from ml.models.probe import probe, shown
 from ml.models.reasons import Reasons
 from ml.models.scorer import Scorer, margin, raw_score
@@ -26,7 +28,8 @@ LINEAR = {"probability": "logistic", "cents": "tweedie_glm"}
 
 
 def fits(name: str, linear: str) -> bool:
-    return name == linear or name not in LINEAR.values()
+    amounts_only = name == "two_part" and linear == "logistic"
+    return name == linear or not (name in LINEAR.values() or amounts_only)
 
 
 def _point_at(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,10 +97,16 @@ def test_whatever_wins_can_be_saved_and_loaded_and_scores_the_same(kind: str, na
     unit = label.mean() if kind == "cents" else 1.0
     pipeline = build(params, encoder, amounts=kind == "cents", seed=1, threads=1, rows=300).fit(frame, label / unit)
     raw = raw_score(pipeline, frame, kind, unit)
-    calibrator = CALIBRATORS["level" if kind == "cents" else "isotonic"]().fit(raw, label)
-    words = dict.fromkeys(frame, "words")
-    reasons = Reasons(pipeline["encode"], words, words, seed=1, threads=1).fit(frame, margin(raw, kind))
-    scorer = Scorer(kind, pipeline, unit, calibrator, reasons)
+    frame = frame.assign(btyd_cents=raw)
+    cents = kind == "cents"
+    calibrator = choose_level("btyd_spread", None, Seen(raw, label, raw)) if cents else Isotonic().fit(raw, label)
+    says, groups = {name: {"text": f"{name} {{value}}"} for name in frame}, dict.fromkeys(frame, "group")
+    known = {"constants": {}, "currency": "USD", "seed": 1, "threads": 1}
+    reasons = Reasons(pipeline["encode"], says, groups, **known).fit(frame, margin(raw, kind))
+    intervals = Intervals().fit(raw, label) if cents else None
+    scorer = Scorer(kind, pipeline, unit, calibrator, reasons, intervals=intervals)
     loaded = skops.io.loads(skops.io.dumps(scorer), trusted=TRUSTED)
     np.testing.assert_allclose(loaded.predict(frame), scorer.predict(frame), rtol=0, atol=1e-12)
     assert loaded.explain(frame) == scorer.explain(frame)
+    if cents:
+        np.testing.assert_equal(loaded.interval(raw), scorer.interval(raw))

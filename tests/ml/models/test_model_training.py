@@ -62,7 +62,7 @@ def test_a_forced_run_gives_the_same_numbers_to_the_ninth_digit(trained: Warehou
 def test_values_are_measured_in_cents_beside_last_windows_spend(shop: Warehouse, built: list[str]):
     found = train_model("clv_84d", AS_OF, warehouse=shop)
     assert len(built) == 7, "four snapshots, features and labels; one of them was there for the churn model"
-    assert set(found["baselines"]) == {"recency", "rfm", "last_window", "tweedie_glm"}
+    assert set(found["baselines"]) == {"recency", "rfm", "last_window", "btyd", "tweedie_glm"}
     assert found["metrics"]["gini"] > found["baselines"]["recency"]["gini"]
     assert abs(found["metrics"]["total_error"]) < 0.25
 
