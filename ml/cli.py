@@ -13,6 +13,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from ml.errors import AudienceflowError, ConfigError, RetriableError
+from ml.models.commands import app as models  # noqa: TID253 - imports nothing heavy
 from ml.segments.commands import app as segments
 
 
@@ -36,6 +37,7 @@ def _exit_code(error: AudienceflowError) -> int:
 
 app = typer.Typer(name="audienceflow", cls=_Group, no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(segments, name="segments")
+app.add_typer(models, name="models")
 
 
 @app.callback()

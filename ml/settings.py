@@ -48,6 +48,11 @@ class Settings(BaseSettings):
     threads: int = Field(2, ge=1, description="Threads that one task may use (DuckDB, models).")
     memory_limit: str = Field("2GB", description="Memory that DuckDB may use before it spills to disk.")
     lock_timeout: float = Field(120.0, ge=0, description="Seconds to wait for a warehouse that another process holds.")
+    approve_promotions: bool = Field(
+        False,
+        description="Whether `train_models` asks a person before a challenger takes over, unless a run says otherwise. "
+        "Never asked by `make demo` and `make run`.",
+    )
     salt: str = Field(
         "audienceflow",
         description="Salt of the holdout hash. Changing it draws every holdout anew; keep it secret in production.",

@@ -14,6 +14,9 @@ from orchestration.retries import RetryByError
 WRITER = "warehouse_writer"
 """Pool of the tasks that write the warehouse: one slot for DuckDB, whose file has one writer."""
 
+ON_REQUEST = "on request"
+"""Tag of the DAGs that only a person starts: no stage of the chain."""
+
 
 def cron(expression: str) -> CronTriggerTimetable:
     """Return a timetable in the business's time zone; a DAG that is new or unpaused waits for its next time."""

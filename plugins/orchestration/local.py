@@ -41,6 +41,9 @@ log = logging.getLogger(__name__)
 DEMO_AS_OF = "2018-01-01"
 """The day after the demo's data ends."""
 
+UNATTENDED = {"approval": False}
+"""Nobody can answer in this process, whatever the settings ask for."""
+
 CRM_CONNECTION = "AIRFLOW_CONN_HUBSPOT_DEFAULT"
 
 
@@ -64,10 +67,12 @@ def demo(asked: argparse.Namespace, console: Console) -> int:
     as_of = str(parse_as_of(asked.as_of or settings().as_of or DEMO_AS_OF))
     _set_clock(as_of)
     from orchestration.chain import run_all
+    from orchestration.order import on_request
 
     with in_process(console) as (dags, screen):
         _write_raw_files(screen)
-        runs = run_all(dags, {"as_of": as_of, **_for_a_moved_clock(as_of, _warehouse())}, screen)
+        conf = {"as_of": as_of, **UNATTENDED, **_for_a_moved_clock(as_of, _warehouse())}
+        runs = run_all({dag_id: dag for dag_id, dag in dags.items() if not on_request(dag)}, conf, screen)
         found = summary.summarise(as_of, runs, _warehouse())
     summary.write(found, summary.summary_path())
     _show(console, found, runs)
@@ -85,7 +90,7 @@ def run(asked: argparse.Namespace, console: Console) -> int:
     with in_process(console) as (dags, screen):
         if asked.dag not in dags:
             raise ConfigError(f"There is no DAG {asked.dag!r}{did_you_mean(asked.dag, dags)}")
-        found = run_all({asked.dag: dags[asked.dag]}, conf, screen)[asked.dag]
+        found = run_all({asked.dag: dags[asked.dag]}, UNATTENDED | conf, screen)[asked.dag]
     for task_id, values in found.results.items():
         for value in values:
             console.print(f"{task_id}: {json.dumps(value, default=str)}", markup=False, soft_wrap=True)
@@ -204,6 +209,8 @@ def _conf(text: str) -> dict[str, Any]:
         raise ConfigError(f"CONF is not JSON: {error}. Write CONF='{{\"dry_run\": true}}'") from error
     if not isinstance(conf, dict):
         raise ConfigError(f"CONF must be a JSON object, not {text!r}")
+    if conf.get("approval") and not conf.get("dry_run"):
+        raise ConfigError("CONF asks for approval, but nobody can answer here: `make up`, and start the DAG in Airflow")
     return conf
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import AssetAny
 
 from orchestration.assets import FEEDBACK
+from orchestration.house import ON_REQUEST
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -31,7 +32,7 @@ def asset_order(dags: Iterable[DAG]) -> list[DAG]:
 
 def upstream(dags: Mapping[str, DAG]) -> dict[str, set[str]]:
     """Return, for each DAG's id, the ids of the DAGs that publish what it needs."""
-    published = {asset: dag_id for dag_id, dag in dags.items() for asset in outlets(dag)}
+    published = {asset: dag_id for dag_id, dag in dags.items() if not on_request(dag) for asset in outlets(dag)}
     return {
         dag_id: {published[asset] for asset in _needs(dag) if asset in published} - {dag_id}
         for dag_id, dag in dags.items()
@@ -49,6 +50,11 @@ def _stable(sorter: TopologicalSorter[str], by_file: list[DAG]) -> list[DAG]:
         sorter.done(following.dag_id)
         done.append(following)
     return done
+
+
+def on_request(dag: DAG) -> bool:
+    """Return whether only a person starts a DAG: it is no stage of the chain."""
+    return ON_REQUEST in dag.tags
 
 
 def may_start(dag: DAG, published: Collection[str], expected: Collection[str]) -> bool:

@@ -35,6 +35,21 @@ APPROVAL = Param(
     title="Ask for approval",
     description="Show the plan and wait for a person before anything is sent.",
 )
+PROMOTION_APPROVAL = Param(
+    settings().approve_promotions,
+    type="boolean",
+    title="Ask for approval",
+    description="Show the cards of challenger and champion, and wait for a person before a winner takes over.",
+)
+NOTE = Param(None, type=["null", "string"], title="Note", description="Why; kept with the version.")
+MODEL = Param(type="string", minLength=1, title="Model", description="Registered model, such as `churn_28d`.")
+EARLIER_VERSION = Param(
+    None,
+    type=["null", "string"],
+    title="Version",
+    description="A version that was champion before. Empty: the champion before the present one.",
+)
+REASON = Param(type="string", minLength=3, title="Reason", description="Why; kept with both versions.")
 
 OVERRIDE_GUARDS = Param(
     False,
