@@ -54,7 +54,7 @@ class Says(_Frozen):
 
     @property
     def names(self) -> set[str]:
-        """The fields of all its templates: `value`, `typical` and names of other features."""
+        """The fields of all its templates: `value`, `typical`, what a model adds, and names of other features."""
         templates = [self.text, self.missing, self.usual, *self.exactly.values()]
         return {name for text in templates if text for _, name, _, _ in Formatter().parse(text) if name is not None}
 
@@ -195,8 +195,12 @@ def _check_table(found: Table, tables: Mapping[str, Table]) -> None:
         _check_says(told, found)
 
 
+# What is no column: the feature's own value, the median learnt, and a propensity's target with what is done to it.
+_SAID = {"value", "typical", "target", "done"}
+
+
 def _check_says(column: Column, found: Table) -> None:
-    for name in column.feature.says.names - {"value", "typical"} if column.feature else ():
+    for name in column.feature.says.names - _SAID if column.feature else ():
         if name not in found.column_names:
             place = f"sql/{found.stage}/{found.name}.yaml: {column.name}.feature.says"
             raise ConfigError(f"{place}: there is no feature {name!r}{did_you_mean(name, found.column_names)}")

@@ -33,7 +33,7 @@ def _build_tables(house: Warehouse, at: AsOf) -> int:
     """Run the stage's tables in the order in which they read each other; return the rows of `customer_features`."""
     params, rows = load_config().params(), 0
     for found in load_tables().values():
-        if found.stage == "3_features":
+        if found.stage == "3_features" and found.partition == ("as_of",):  # a history of targets belongs to its models
             wanted = {name: params[name] for name in found.spec.params}
             run = house.run_table(found.name, {"as_of": at}, **wanted)
             rows = run.rows if found.name == "customer_features" else rows

@@ -8,6 +8,7 @@ from typing import Any
 
 from ml.config import did_you_mean
 from ml.errors import ConfigError, NotEnoughData
+from ml.features.targets import Target, by_kind
 from ml.times import AsOf, parse_as_of
 from ml.warehouse import Warehouse
 
@@ -28,10 +29,11 @@ def build_labels(
     *,
     data_end: str | AsOf,
     active_window_days: int | None = None,
-    targets: Sequence[str] = (),
+    family: str | None = None,
+    targets: Sequence[Target] = (),
     warehouse: Warehouse | None = None,
 ) -> dict[str, Any]:
-    """Replace the label partitions of `as_of` and `horizon_days`; return table, as_of and rows.
+    """Replace the label partition of `as_of` and `horizon_days`; return table, as_of and rows.
 
     Args:
         kind: churn, clv, propensity or offer_response.
@@ -39,7 +41,8 @@ def build_labels(
         horizon_days: length of the window.
         data_end: up to when the data are known (exclusive): the `as_of` of the run.
         active_window_days: churn only: who ordered in so many days before `as_of` is asked about.
-        targets: propensity only: departments or categories, as `customer_order_lines` names them.
+        family: propensity only: the model file that lists the targets, by its name.
+        targets: propensity only: all targets of that file; they share one pass over the data.
         warehouse: where to build; default: the settings'.
 
     Raises:
@@ -49,10 +52,8 @@ def build_labels(
     at, end = parse_as_of(as_of), parse_as_of(data_end)
     _check_closed(kind, at, horizon_days, end)
     name, house = _table(kind), warehouse or Warehouse()
-    rows = sum(
-        house.run_table(name, {"as_of": at, "horizon_days": horizon_days, **extra}).rows
-        for extra in _partitions(kind, active_window_days, targets)
-    )
+    part, params = _asked(kind, active_window_days, family, targets)
+    rows = house.run_table(name, {"as_of": at, "horizon_days": horizon_days, **part}, **params).rows
     return {"table": name, "as_of": str(at), "rows": rows}
 
 
@@ -62,16 +63,19 @@ def _table(kind: str) -> str:
     return TABLES[kind]
 
 
-def _partitions(kind: str, active_window_days: int | None, targets: Sequence[str]) -> list[dict[str, Any]]:
+def _asked(
+    kind: str, active_window_days: int | None, family: str | None, targets: Sequence[Target]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what else names the partition, and the parameters of the query."""
     if kind == "churn":
         if not active_window_days or active_window_days < 1:
             raise ConfigError("churn labels need active_window_days of at least 1: who is asked about?")
-        return [{"active_window_days": active_window_days}]
+        return {"active_window_days": active_window_days}, {}
     if kind == "propensity":
-        if not targets:
-            raise ConfigError("propensity labels need targets: departments or categories to buy from")
-        return [{"target": target} for target in targets]
-    return [{}]
+        if not targets or not family:
+            raise ConfigError("propensity labels need targets, and the name of the file that lists them")
+        return {"family": family}, {"targets": by_kind(targets)}
+    return {}, {}
 
 
 def _check_closed(kind: str, at: AsOf, horizon_days: int, end: AsOf) -> None:

@@ -64,7 +64,7 @@ def facts(spec: ModelSpec, data: TrainingSet, found: Evaluation) -> dict[str, st
 
 
 def _target(spec: ModelSpec) -> str:
-    return f"; target: {spec.target}" if spec.target else ""
+    return f"; target: {spec.target.kind} {spec.target.value}" if spec.target else ""
 
 
 def _sees(spec: ModelSpec) -> str:

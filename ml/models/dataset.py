@@ -11,11 +11,13 @@ import numpy as np
 import pandas as pd
 
 from ml.errors import NotEnoughData
+from ml.features.catalogue import target_features
 from ml.features.labels import TABLES
 from ml.features.matrix import to_matrix
 from ml.models.baselines import rule_features
 from ml.models.expected import EXPECTED, expected_spend
-from ml.models.features import TARGET_FEATURES, model_features
+from ml.models.features import model_features
+from ml.models.snapshots import ensure_history
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -149,7 +151,8 @@ def read_snapshot(warehouse: Warehouse, spec: ModelSpec, as_of: AsOf) -> Snapsho
 def read_outcomes(warehouse: Warehouse, spec: ModelSpec, as_of: AsOf) -> pd.Series:
     """Return what the customers labelled at `as_of` did, as float64 by customer_key: 1 and 0, or cents."""
     column = OUTCOMES[spec.task]
-    labels = warehouse.read(TABLES[spec.task], ["customer_key", column], where=label_partition(spec, as_of))
+    where = label_partition(spec, as_of) | ({"target": spec.target.id} if spec.target else {})
+    labels = warehouse.read(TABLES[spec.task], ["customer_key", column], where=where)
     return pd.Series(labels[column].to_numpy(dtype=np.float64), index=labels["customer_key"].to_numpy(np.int64))
 
 
@@ -164,7 +167,8 @@ def read_features(
 
     Raises `NotEnoughData` when no features were built at `as_of`.
     """
-    stored = [name for name in names if name not in TARGET_FEATURES and name != EXPECTED]
+    own = target_features()
+    stored = [name for name in names if name not in own and name != EXPECTED]
     rows = warehouse.read("customer_features", ["customer_key", *stored], {"as_of": as_of.at, **(where or {})})
     if rows.empty and not warehouse.count("customer_features", {"as_of": as_of.at}):
         raise NotEnoughData(f"customer_features has no rows at {as_of}: run build_features for it first")
@@ -173,17 +177,22 @@ def read_features(
         frame[name] = frame[name].astype(object)
     if EXPECTED in names:
         frame[EXPECTED] = expected_spend(warehouse, as_of, spec.horizon_days).reindex(frame.index).fillna(0.0)
-    wanted = [name for name in names if name in TARGET_FEATURES]
-    return frame.join(_target_history(warehouse, spec, as_of, frame.index)[wanted]) if wanted else frame
+    wanted = [name for name in names if name in own]
+    return frame.join(_target_history(warehouse, spec, as_of, wanted, frame.index)) if wanted else frame
 
 
-def _target_history(warehouse: Warehouse, spec: ModelSpec, as_of: AsOf, keys: pd.Index) -> pd.DataFrame:
-    warehouse.create("customer_order_lines")
-    rows = warehouse.select("3_features/queries/target_history.sql", as_of=as_of, target=spec.target)
+def _target_history(
+    warehouse: Warehouse, spec: ModelSpec, as_of: AsOf, names: list[str], keys: pd.Index
+) -> pd.DataFrame:
+    """Return features of the model's own target; who never bought it has none of it."""
+    where = {"as_of": as_of.at, "family": spec.family, "target": spec.target.id if spec.target else None}
+    rows = warehouse.read("target_history", ["customer_key", *names], where)
+    if rows.empty:
+        ensure_history(spec, as_of, warehouse)
+        rows = warehouse.read("target_history", ["customer_key", *names], where)
     known = rows.set_index(rows["customer_key"].astype("int64")).drop(columns="customer_key")
-    history = known.astype("float64").reindex(keys)
-    counts = [name for name, found in TARGET_FEATURES.items() if found.impute == "zero"]
-    return history.fillna(dict.fromkeys(counts, 0.0))
+    counts = [name for name in names if target_features()[name].impute == "zero"]
+    return known.astype("float64").reindex(keys).fillna(dict.fromkeys(counts, 0.0))
 
 
 def _draw(keys: NDArray[np.int64], most: int) -> NDArray[np.int64]:
@@ -203,6 +212,6 @@ def label_partition(spec: ModelSpec, as_of: AsOf) -> dict[str, Any]:
         "as_of": as_of.at,
         "horizon_days": spec.horizon_days,
         "active_window_days": spec.active_window_days,
-        "target": spec.target,
+        "family": spec.family,
     }
     return {key: value for key, value in part.items() if value is not None}

@@ -51,7 +51,7 @@ def add_reasons(spec: ModelSpec, scorer: Scorer, data: TrainingSet, warehouse: W
         encoder=scorer.pipeline.named_steps["encode"],
         says={name: found.says.model_dump(exclude_none=True) for name, found in known.items()},
         groups={name: found.group for name, found in known.items()},
-        constants={"target": spec.target} if spec.target else {},
+        constants=spec.target.words if spec.target else {},
         currency=warehouse.scalar("5_scores/queries/currency.sql") or "",
         seed=settings().seed,
         threads=settings().threads,

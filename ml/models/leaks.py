@@ -25,6 +25,7 @@ from ml.features.config import load_config
 from ml.features.cut import cut, statements
 from ml.features.labels import TABLES
 from ml.features.matrix import to_matrix
+from ml.features.targets import by_kind
 from ml.models.dataset import OUTCOMES, label_partition
 from ml.sql import render_file, table
 from ml.times import DAY, from_epoch
@@ -107,20 +108,26 @@ def _check_features(at: AsOf, warehouse: Warehouse) -> None:
 
 def _check_own_queries(spec: ModelSpec, at: AsOf, warehouse: Warehouse) -> None:
     """Compare what a model reads besides the stored features with the same from cut sources."""
-    own: dict[str, dict[str, Any]] = {"target_history": {"target": spec.target}} if spec.target else {}
-    own |= {"purchase_summary": {}} if spec.kind == "cents" else {}
-    for name, params in own.items():
-        path = _HISTORY.format(name)
-        text = render_file(Path(path), as_of=at.at, **params)
-        seen, honest = warehouse.select_text(text), warehouse.select_text(cut({name: text}, at))
+    if spec.kind == "cents":
+        path = _HISTORY.format("purchase_summary")
+        text = render_file(Path(path), as_of=at.at)
+        seen, honest = warehouse.select_text(text), warehouse.select_text(cut({"purchase_summary": text}, at))
         _compare(f"sql/{path} at {at}", *(frame.set_index("customer_key").sort_index() for frame in (seen, honest)))
+    if spec.target:
+        where = {"as_of": at.at, "family": spec.family, "target": spec.target.id}
+        seen = warehouse.read("target_history", where=where)
+        asked = {"family": spec.family, "targets": by_kind([spec.target]), **load_config().params()}
+        honest = warehouse.select_text(cut(statements(table("target_history"), as_of=at.at, **asked), at))
+        pair = (frame.set_index("customer_key").drop(columns=list(where)).sort_index() for frame in (seen, honest))
+        _compare(f"target_history of {spec.target.id} at {at}", *pair)
 
 
 def _check_labels(spec: ModelSpec, test: Snapshot, warehouse: Warehouse) -> None:
     """Compare the test labels with those from sources that end with the label window."""
     name, column = TABLES[spec.task], OUTCOMES[spec.task]
     end = test.as_of.plus(spec.horizon_days)
-    rows = warehouse.select_text(cut(statements(table(name), **label_partition(spec, test.as_of)), end))
+    asked = label_partition(spec, test.as_of) | ({"targets": by_kind([spec.target])} if spec.target else {})
+    rows = warehouse.select_text(cut(statements(table(name), **asked), end))
     honest = pd.Series(rows[column].to_numpy(np.float64), index=rows["customer_key"].to_numpy(np.int64))
     wrong = honest.reindex(test.keys).to_numpy() != test.label
     if wrong.any():

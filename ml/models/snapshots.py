@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from ml.errors import NotEnoughData
 from ml.features.build import build_features
+from ml.features.config import load_config
 from ml.features.labels import TABLES, build_labels
 from ml.features.splits import Snapshots, snapshots
+from ml.features.targets import by_kind
 from ml.settings import settings
 from ml.sql import load_tables, table
 from ml.times import AsOf, from_epoch
@@ -55,30 +59,69 @@ def ensure(spec: ModelSpec, chosen: Snapshots, as_of: AsOf, warehouse: Warehouse
     A stored snapshot is known by a hash of the SQL and configuration that made it and of the rows before `as_of`;
     the hash is written after the build, so a killed build is built again.
     """
+
+    def build(at: AsOf) -> object:
+        return label(spec, at, as_of, warehouse)
+
+    labels = _Part(_labels_of(spec), _definitions("4_labels") + _asked(spec), build)
+    _build_stale([_features(warehouse), *_history(spec, warehouse), labels], chosen.all, as_of, warehouse)
+
+
+def ensure_history(spec: ModelSpec, at: AsOf, warehouse: Warehouse) -> None:
+    """Build what is known at `at` of the targets in the model's file, unless it is stored; nothing without a target."""
+    _build_stale(_history(spec, warehouse), [at], at, warehouse)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What a snapshot consists of: its name in the ledger, all that decides its rows, and how it is built.
+
+    `table` names where its rows must be; labels may rightly have none.
+    """
+
+    name: str
+    definition: str
+    build: Callable[[AsOf], object]
+    table: str | None = None
+
+
+def _build_stale(parts: Sequence[_Part], points: Iterable[AsOf], until: AsOf, warehouse: Warehouse) -> None:
+    """Build what the ledger does not know as made from the rows before `until` by the same definition."""
+    if not parts:
+        return
     warehouse.create(*table(_LEDGER).reads)
-    seen = warehouse.select("5_scores/queries/source_state.sql", until_epoch=as_of.epoch).astype("int64")
+    seen = warehouse.select("5_scores/queries/source_state.sql", until_epoch=until.epoch).astype("int64")
     known = warehouse.read(_LEDGER, ["snapshot", "fingerprint"])
     stored = set(zip(known["snapshot"], known["fingerprint"], strict=True))
     fresh = []
-    for stage, build in (("3_features", _build_features), ("4_labels", label)):
-        fingerprint = hashlib.sha256((seen.to_csv(index=False) + _definitions(stage)).encode()).hexdigest()[:16]
-        for at in chosen.all:
-            row = (f"{_what(spec, stage)} {at.at.isoformat()}", fingerprint)
-            if row not in stored or _was_dropped(stage, at, warehouse):
-                build(spec, at, as_of, warehouse)
+    for part in parts:
+        fingerprint = hashlib.sha256((seen.to_csv(index=False) + part.definition).encode()).hexdigest()[:16]
+        for at in points:
+            row = (f"{part.name} {at.at.isoformat()}", fingerprint)
+            if row not in stored or (part.table and not warehouse.count(part.table, {"as_of": at})):
+                part.build(at)
                 fresh.append((*row, at.at))
     if fresh:
         warehouse.write(_LEDGER, pd.DataFrame(fresh, columns=["snapshot", "fingerprint", "as_of"]))
 
 
-def _was_dropped(stage: str, at: AsOf, warehouse: Warehouse) -> bool:
-    """Return whether somebody emptied the features that the ledger remembers; labels may rightly be empty."""
-    return stage == "3_features" and not warehouse.count("customer_features", {"as_of": at})
+def _features(warehouse: Warehouse) -> _Part:
+    def build(at: AsOf) -> object:
+        return build_features(str(at), warehouse)
+
+    return _Part("features", _definitions("3_features"), build, "customer_features")
 
 
-def _build_features(spec: ModelSpec, at: AsOf, end: AsOf, warehouse: Warehouse) -> None:
-    del spec, end
-    build_features(str(at), warehouse)
+def _history(spec: ModelSpec, warehouse: Warehouse) -> list[_Part]:
+    """Return the history of all targets in the model's file, which share one pass over the data."""
+    if not spec.target:
+        return []
+    asked = {"targets": by_kind(spec.siblings), "orders_decay": load_config().params()["orders_decay"]}
+
+    def build(at: AsOf) -> object:
+        return warehouse.run_table("target_history", {"as_of": at, "family": spec.family}, **asked)
+
+    return [_Part(f"target_history {spec.family}", _definitions("3_features") + _asked(spec), build)]
 
 
 def label(spec: ModelSpec, at: AsOf, end: AsOf, warehouse: Warehouse) -> None:
@@ -89,20 +132,24 @@ def label(spec: ModelSpec, at: AsOf, end: AsOf, warehouse: Warehouse) -> None:
         spec.horizon_days,
         data_end=end,
         active_window_days=spec.active_window_days,
-        targets=[spec.target] if spec.target else [],
+        family=spec.family,
+        targets=spec.siblings,
         warehouse=warehouse,
     )
 
 
-def _what(spec: ModelSpec, stage: str) -> str:
-    if stage == "3_features":
-        return "features"
-    parts = [TABLES[spec.task], spec.horizon_days, spec.active_window_days, spec.target]
+def _labels_of(spec: ModelSpec) -> str:
+    parts = [TABLES[spec.task], spec.horizon_days, spec.active_window_days, spec.family]
     return " ".join(str(part) for part in parts if part is not None)
+
+
+def _asked(spec: ModelSpec) -> str:
+    return " ".join(sorted(target.id for target in spec.siblings))
 
 
 def _definitions(stage: str) -> str:
     """Return everything that decides how a stage's rows are computed, as text."""
     files = [settings().config_dir / "features.yaml"]
     files += [t.sql for t in load_tables().values() if t.stage == stage and t.sql is not None]
+    files.append(settings().sql_dir / "macros" / "targets.sql")
     return "".join(path.read_text(encoding="utf-8") for path in sorted(files))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from ml.config import did_you_mean, read_yaml
 from ml.errors import ConfigError
 from ml.features.catalogue import catalogue
+from ml.features.targets import Target
 from ml.models.spec_evaluation import Judging, attributes
 from ml.settings import settings
 
@@ -26,8 +26,10 @@ Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 
 
-_OTHERS_CANDIDATES = {True: ("logistic",), False: ("tweedie_glm", "two_part")}
 _CALIBRATIONS = {True: ("auto", "level", "btyd", "btyd_spread", "none"), False: ("sigmoid", "isotonic", "none")}
+
+
+_OTHERS_CANDIDATES = {True: ("logistic",), False: ("tweedie_glm", "two_part")}
 
 
 class _Frozen(BaseModel):
@@ -160,7 +162,9 @@ class _Shared(_Frozen):
 class ModelSpec(_Shared):
     """One registered model, ready to train."""
 
-    target: str | None = None
+    target: Target | None = None
+    family: str | None = None
+    siblings: tuple[Target, ...] = ()
 
     @property
     def kind(self) -> Literal["probability", "cents"]:
@@ -186,14 +190,14 @@ class ModelSpec(_Shared):
 
     def fingerprint(self) -> str:
         """Return a hash of what the file says, its prose apart."""
-        text = json.dumps(self.model_dump(mode="json", exclude={"description"}), sort_keys=True)
+        text = json.dumps(self.model_dump(mode="json", exclude={"description", "siblings"}), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 class ModelFile(_Shared):
     """One file of `config/models/`; a list of targets makes one model a target."""
 
-    targets: tuple[str, ...] = ()
+    targets: tuple[Target, ...] = Field((), description="What a propensity is about; one model a target.")
 
     @model_validator(mode="after")
     def _fits_task(self) -> Self:
@@ -217,12 +221,8 @@ class ModelFile(_Shared):
         shared = self.model_dump(exclude={"targets", "name"})
         if not self.targets:
             return [ModelSpec(name=self.name, **shared)]
-        return [ModelSpec(name=f"{self.name}_{slug(t)}", target=t, **shared) for t in self.targets]
-
-
-def slug(text: str) -> str:
-    """Return a target as part of a model's name: `BEERS/ALES` becomes `beers_ales`."""
-    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
+        family = {"family": self.name, "siblings": self.targets}
+        return [ModelSpec(name=f"{self.name}_{of.slug}", target=of, **family, **shared) for of in self.targets]
 
 
 def load_specs(folder: Path | None = None) -> dict[str, ModelSpec]:

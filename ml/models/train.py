@@ -182,7 +182,7 @@ def _params(spec: ModelSpec, fitted: Fitted) -> dict[str, Any]:
     return {
         "chosen": fitted.chosen,
         "task": spec.task,
-        "target": spec.target,
+        "target": spec.target.id if spec.target else None,
         "horizon_days": spec.horizon_days,
         "active_window_days": spec.active_window_days,
         "calibration": spec.calibration,

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ml.config import did_you_mean, read_yaml
 from ml.errors import ConfigError
-from ml.features.catalogue import catalogue
+from ml.features.catalogue import catalogue, target_features
 from ml.settings import settings
 
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -76,11 +76,9 @@ class MonitoringConfig(BaseModel):
 
 def load_config() -> MonitoringConfig:
     """Return the limits. Raises `ConfigError` naming file, key and what is allowed."""
-    from ml.models.features import TARGET_FEATURES
-
     path = settings().config_dir / FILE
     found = read_yaml(path, MonitoringConfig)
-    known = {*catalogue(), *TARGET_FEATURES}
+    known = {*catalogue(), *target_features()}
     for name in found.drift.ignore:
         if name not in known:
             raise ConfigError(f"{path}: drift.ignore: {name!r} is not a feature{did_you_mean(name, known)}")

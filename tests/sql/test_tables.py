@@ -6,6 +6,7 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
+from ml.features.targets import KINDS
 from ml.portable import lint
 from ml.profiles.config import ATTRIBUTES
 from ml.settings import PROJECT_DIR
@@ -22,6 +23,7 @@ SAMPLES = {
     "event_weights": [("page_view", 500_000), ("opened", -1)],
     "source_rankings": [["x", "y"], []],
     "attribute_rankings": [(name, index % 2) for index, name in enumerate(ATTRIBUTES)],
+    "targets": {kind: ["x", "y"] for kind in KINDS},
     "timestamp": datetime(2018, 1, 1, 5),
     "BIGINT": 28,
     "INTEGER": 28,

@@ -8,11 +8,13 @@ import pytest
 
 from ml.errors import ConfigError, NotEnoughData
 from ml.features.labels import TABLES, build_labels
+from ml.features.targets import Target
 from ml.sql import table
 from ml.times import DAY
 from tests.ml.features.worlds import AS_OF, fill, random_world
 
-EXTRAS = {"churn": {"active_window_days": 28}, "propensity": {"targets": ["DELI", "BEER"]}}
+TARGETS = [Target(department="DELI"), Target(category="BEER"), Target(campaign_type="A"), Target(channel="web")]
+EXTRAS = {"churn": {"active_window_days": 28}, "propensity": {"family": "propensity", "targets": TARGETS}}
 END = AS_OF.plus(28)
 
 
@@ -38,7 +40,7 @@ def test_labels_say_what_the_orders_of_the_window_say(duck):
     spent = within.groupby("customer_key")["total_cents"].sum()
     assert _labels(duck, "clv_labels", "spend_cents") == {k: spent.get(k, 0) for k in known}
     deli = set(buyers.loc[buyers["department"] == "DELI", "customer_key"])
-    assert _labels(duck, "propensity_labels", "bought", target="DELI") == {k: k in deli for k in known}
+    assert _labels(duck, "propensity_labels", "bought", target="department:DELI") == {k: k in deli for k in known}
     assert 0 < len(active) < len(known)
 
 

@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 
 from ml.errors import ConfigError
-from ml.features.catalogue import FeatureSpec, catalogue
+from ml.features.catalogue import FeatureSpec, catalogue, target_features
 from ml.features.phrases import tell
-from ml.models.features import TARGET_FEATURES
 from ml.sql import Says, table
 
-FEATURES = list((catalogue() | TARGET_FEATURES).values())
+FEATURES = list((catalogue() | target_features()).values())
 
 
 def _told(says: Says, values: list[object], **others: object) -> list[str]:
@@ -26,8 +25,8 @@ def _told(says: Says, values: list[object], **others: object) -> list[str]:
 @pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
 def test_every_feature_is_said_whatever_its_value(feature: FeatureSpec):
     values = [0.0, 1.0, 0.37, 41.0, 1234.5, np.nan] if feature.kind == "number" else ["at_risk", None, "DRUG GM"]
-    others = dict.fromkeys(feature.says.names - {"value", "target"}, 9.3)
-    told = _told(feature.says, values, target="TEA", **others)
+    others = dict.fromkeys(feature.says.names - {"value", "target", "done"}, 9.3)
+    told = _told(feature.says, values, target="TEA", done="bought", **others)
     assert len(told) == len(values)
     for text in told:
         assert re.fullmatch(r"\w[^{}_|\n]{5,90}", text), text

@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 
 from ml.errors import NotEnoughData
+from ml.features.targets import Target
 from ml.models import snapshots
 from ml.models.dataset import _draw, load, read_features, read_snapshot
-from ml.models.features import TARGET_FEATURES
 from ml.models.spec import ModelSpec, model_spec
 from ml.sql import table
-from ml.times import DAY, AsOf, parse_as_of
+from ml.times import DAY, parse_as_of
 from ml.warehouse import Warehouse
 from tests.ml.models.shop import AS_OF, CHURN, CUSTOMERS, features, keys, labels, use_models, write_orders
 
@@ -127,6 +127,7 @@ LINES = [  # customer, order, department, category, day before as_of, cents
     (3, "e", "GROCERY", "TEA", 0, 100),  # at as_of itself: not seen
     (3, "f", "GROCERY", "TEA", -3, 100),
 ]
+TARGETS = (Target(category="TEA"), Target(department="TEA"), Target(category="COFFEE"))
 
 
 def _order_lines() -> pd.DataFrame:
@@ -152,29 +153,42 @@ def _order_lines() -> pd.DataFrame:
     return pd.DataFrame([*rows, gone])
 
 
-def _target_spec() -> ModelSpec:
-    return ModelSpec(name="p", description="p", task="propensity", horizon_days=28, target="TEA")
+def _target_spec(target: Target) -> ModelSpec:
+    family = {"family": "propensity", "siblings": TARGETS}
+    return ModelSpec(name="p", description="p", task="propensity", horizon_days=28, target=target, **family)
 
 
-def test_a_targets_history_counts_what_lies_strictly_before(warehouse: Warehouse):
-    warehouse.write("customer_order_lines", _order_lines())
-    spec, columns = _target_spec(), table("customer_features").column_names
+def _write_shoppers(warehouse: Warehouse) -> None:
+    columns = table("customer_features").column_names
     rows = features(AT).head(4).assign(customer_key=[2**62 + n for n in range(1, 5)])
+    warehouse.write("customer_order_lines", _order_lines())
     warehouse.write("customer_features", rows[[name for name in columns if name in rows]], {"as_of": AT})
-    found = read_features(warehouse, spec, AT, ["orders_84d", *TARGET_FEATURES]).sort_index()
-    assert found.loc[2**62 + 1, list(TARGET_FEATURES)].tolist() == [10, 1, 2, 3, 1200]
-    for customer in (2, 3, 4):
-        row = found.loc[2**62 + customer]
-        assert np.isnan(row["target_recency_days"])
-        assert row[["target_orders_28d", "target_orders_84d", "target_orders_total"]].tolist() == [0, 0, 0]
 
 
-def test_nothing_at_or_after_as_of_changes_a_targets_history(duck: Warehouse):
-    query = "3_features/queries/target_history.sql"
-    lines = _order_lines()
-    duck.write("customer_order_lines", lines)
-    before = duck.select(query, as_of=AT, target="TEA")
-    duck.write("customer_order_lines", lines[lines["ordered_epoch"] < AT.epoch])
-    after = duck.select(query, as_of=AT, target="TEA")
-    assert isinstance(AT, AsOf)
-    assert sorted(before.itertuples(index=False)) == sorted(after.itertuples(index=False))
+def test_each_target_of_a_file_reads_its_own_history_from_one_pass(duck: Warehouse):
+    _write_shoppers(duck)
+    names = ["target_recency_days", "target_orders_84d", "target_spend_cents_84d"]
+    found = [read_features(duck, _target_spec(target), AT, ["orders_84d", *names]) for target in TARGETS]
+    seen = [frame.sort_index()[names].fillna(-1).to_numpy().tolist() for frame in found]
+    none = [-1, 0, 0]
+    assert seen == [
+        [[10, 1, 500], none, none, none],
+        [[50, 1, 700], none, none, none],
+        [none, [5, 1, 100], none, none],
+    ]
+    assert duck.count("target_history") == 3
+    assert duck.count("training_snapshots") == 1, "built once for all three"
+
+
+def test_a_new_target_or_an_order_that_came_late_builds_the_history_again(duck: Warehouse):
+    _write_shoppers(duck)
+    spec = _target_spec(TARGETS[0])
+    snapshots.ensure_history(spec, AT, duck)
+    more = spec.model_copy(update={"siblings": (*TARGETS, Target(brand="b"))})
+    snapshots.ensure_history(more, AT, duck)
+    assert duck.count("target_history", {"target": "brand:b"}) == 2
+    late = _order_lines().tail(1).assign(line_id="y", order_id="y", status="placed")
+    duck.write("customer_order_lines", pd.concat([_order_lines(), late]))
+    snapshots.ensure_history(more, AT, duck)
+    rows = duck.read("target_history", ["target_orders_84d"], {"target": "category:TEA"})
+    assert rows["target_orders_84d"].tolist() == [2]

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from ml.errors import ConfigError
-from ml.models.features import TARGET_FEATURES, model_features
-from ml.models.spec import load_specs, model_spec, slug
+from ml.features.catalogue import target_features
+from ml.models.features import model_features
+from ml.models.spec import load_specs, model_spec
 from ml.models.train import model_names
 from tests.ml.models.shop import CHURN, CLV
 
@@ -17,7 +18,7 @@ name: propensity
 description: Buys.
 task: propensity
 horizon_days: 28
-targets: [TEA, "BEERS/ALES"]
+targets: [{department: TEA}, {category: BEERS/ALES}, {product: "12"}, {campaign_type: Type A, name: mailer}]
 """
 
 
@@ -37,14 +38,22 @@ def test_every_model_has_features_and_those_of_a_target_only_if_it_has_one():
     for spec in load_specs().values():
         found = set(model_features(spec))
         assert len(found) > 30
-        assert (set(TARGET_FEATURES) <= found) == (spec.target is not None)
+        assert (set(target_features()) <= found) == (spec.target is not None)
 
 
 def test_a_list_of_targets_makes_one_model_each(tmp_path: Path):
     specs = load_specs(_write(tmp_path, PROPENSITY))
-    assert list(specs) == ["propensity_tea", "propensity_beers_ales"]
-    assert specs["propensity_beers_ales"].target == "BEERS/ALES"
-    assert slug("Salad  Bar!") == "salad_bar"
+    assert list(specs) == [f"propensity_{name}" for name in ("tea", "beers_ales", "product_12", "mailer")]
+    assert specs["propensity_beers_ales"].target.id == "category:BEERS/ALES"
+    assert {spec.family for spec in specs.values()} == {"propensity"}
+    assert {len(spec.siblings) for spec in specs.values()} == {4}, "they share one pass over the data"
+
+
+def test_another_target_does_not_change_what_its_siblings_are(tmp_path: Path):
+    before = load_specs(_write(tmp_path, PROPENSITY))["propensity_tea"].fingerprint()
+    (tmp_path / "more").mkdir()
+    more = PROPENSITY.replace("{department: TEA}", "{department: TEA}, {brand: Own}")
+    assert load_specs(_write(tmp_path / "more", more))["propensity_tea"].fingerprint() == before
 
 
 def test_groups_single_features_and_exclusions_select_the_columns(tmp_path: Path):
@@ -84,8 +93,15 @@ def test_prose_does_not_change_the_fingerprint_and_a_parameter_does(tmp_path: Pa
         (CLV + "candidates_: {}\n", r"candidates_: unknown key; did you mean candidates"),
         (CLV.replace("{xgboost", "{logistic: {C: 1}, xgboost"), "candidates: tweedie_glm and two_part are for clv"),
         (CHURN.replace("{lightgbm", "{two_part: {}, lightgbm"), "candidates: tweedie_glm and two_part are for clv"),
-        (PROPENSITY.replace('targets: [TEA, "BEERS/ALES"]', ""), "targets: propensity needs some"),
-        (CHURN + "targets: [TEA]\n", "targets: propensity needs some, the others have none"),
+        (PROPENSITY.split("targets", maxsplit=1)[0], "targets: propensity needs some"),
+        (CHURN + "targets: [TEA]\n", r"targets.0: .*say what it is, such as \{category: TEA\}"),
+        (PROPENSITY.replace("product", "produkt"), r"targets.2.produkt: unknown key; did you mean product"),
+        (
+            PROPENSITY.replace("{department: TEA}", "{department: A, brand: B}"),
+            r"targets.0: .*exactly one of",
+        ),
+        (PROPENSITY.replace('"12"', "12"), r"targets.2.product: .*valid string \(found 12\)"),
+        (CHURN + "targets: [{department: TEA}]\n", "targets: propensity needs some, the others have none"),
         (
             CHURN + "features: {include: [recency_day]}\n",
             r"features.include: 'recency_day' .*did you mean recency_days",
