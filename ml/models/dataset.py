@@ -95,7 +95,9 @@ class TrainingSet:
 def load(spec: ModelSpec, chosen: Snapshots, warehouse: Warehouse) -> TrainingSet:
     """Return the data of the chosen snapshots. Raises `NotEnoughData` saying what was found and what is needed."""
     found = {at: read_snapshot(warehouse, spec, at) for at in chosen.all}
-    data = TrainingSet(tuple(found[at] for at in chosen.train), found[chosen.calibrate], found[chosen.test])
+    # Where no campaign ran nobody was asked about its offer; such a snapshot teaches nothing and is no shortage.
+    train = tuple(found[at] for at in chosen.train if len(found[at].label))
+    data = TrainingSet(train, found[chosen.calibrate], found[chosen.test])
     data = _apart(data) if chosen.shared else data
     problems = _shortages(spec, data)
     if problems:
