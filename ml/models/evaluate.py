@@ -24,7 +24,7 @@ from ml.models.metrics import (
     precision_at,
 )
 from ml.models.slices import slice_table
-from ml.models.thresholds import choice_table, contact_choices, segment_choices, wilson
+from ml.models.thresholds import choice_table, contact_choices, round_choices, segment_choices, wilson
 from ml.models.value import coverage
 from ml.settings import settings
 
@@ -42,7 +42,7 @@ DRAWS = 200
 class Evaluation:
     """The test of one training: metrics of the chosen model with intervals, of its baselines and rivals.
 
-    `deciles` is a `decile_table`, `contacts` and `segments` are a `choice_table`, `slices` is a `slice_table`.
+    `deciles` is a `decile_table`, `contacts` and `thresholds` are a `choice_table`, `slices` is a `slice_table`.
     """
 
     chosen: str
@@ -52,7 +52,7 @@ class Evaluation:
     deciles: pd.DataFrame
     predictions: pd.DataFrame
     contacts: pd.DataFrame
-    segments: pd.DataFrame
+    thresholds: pd.DataFrame
     slices: pd.DataFrame
 
     def flat(self) -> dict[str, float]:
@@ -103,7 +103,7 @@ def evaluate(
         decile_table(predicted[chosen]),
         pd.DataFrame({"customer_key": data.test.keys, "actual": actual, **ruled, **scores}),
         choice_table(spec, contacted, ours, actual),
-        choice_table(spec, segment_choices(spec, ours), ours, actual),
+        choice_table(spec, segment_choices(spec, ours) + round_choices(spec, ours), ours, actual),
         slices,
     )
 

@@ -43,7 +43,7 @@ def slice_table(spec: ModelSpec, seen: Snapshot, score: Array, contacted: NDArra
         A frame: attribute, sensitive, group, customers; predicted and actual means; gap, gap_low, gap_high
         (predicted minus actual, for cents as a share of the actual) and whether it is `clear` (its interval
         excludes 0, corrected for the number of groups); rank, rank_low, rank_high (AUC or Gini, NaN where too few);
-        contacted (share of the group) and found (share of its outcome that the contacted hold).
+        contacted (share of the group) and found (share of its outcome that the contacted hold, NaN where too few).
     """
     known, judged = read_attributes(spec, seen, house), spec.evaluation.attributes
     rows = [
@@ -85,7 +85,8 @@ def _groups(labels: pd.Series, least: int) -> list[tuple[str, NDArray[np.intp]]]
     """Return positions by group, those below `least` together; no group where that leaves fewer than two."""
     sizes = labels.value_counts()
     common = sizes.index[sizes >= least].tolist()[:_MOST]
-    rest = f"{len(sizes) - len(common)} smaller groups"
+    few = len(sizes) - len(common)
+    rest = f"{few} smaller group{'' if few == 1 else 's'}"
     named = labels.where(labels.isin(common), rest)
     order = [*sorted(name for name in common if name != UNKNOWN), rest, UNKNOWN]
     found = [(name, np.flatnonzero(named == name)) for name in order]
@@ -94,7 +95,7 @@ def _groups(labels: pd.Series, least: int) -> list[tuple[str, NDArray[np.intp]]]
 
 
 def _row(spec: ModelSpec, p: Predicted, contacted: NDArray[np.bool_]) -> dict[str, Any]:
-    total = float(p.actual.sum())
+    enough = int((p.actual > 0).sum()) >= _LEAST_OF_EACH
     return {
         "customers": len(p.score),
         "predicted": float(p.score.mean()),
@@ -102,7 +103,7 @@ def _row(spec: ModelSpec, p: Predicted, contacted: NDArray[np.bool_]) -> dict[st
         **_gap(spec, p),
         **_rank(spec, p),
         "contacted": float(contacted.mean()),
-        "found": float(p.actual[contacted].sum()) / total if total else float("nan"),
+        "found": float(p.actual[contacted].sum() / p.actual.sum()) if enough else float("nan"),
     }
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _TESTS = {"above": operator.gt, "at_least": operator.ge, "below": operator.lt, "at_most": operator.le}
 _Z = 1.96
+_ROUND = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
+_FEWEST = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +52,15 @@ def segment_choices(spec: ModelSpec, score: Array) -> list[Choice]:
     for name, condition in _conditions(spec):
         used.setdefault(condition, []).append(name)
     return [Choice(sentence(c, {}), tuple(names), meets(c, score)) for c, names in used.items()]
+
+
+def round_choices(spec: ModelSpec, score: Array) -> list[Choice]:
+    """Return the customers above round probabilities that some but not all of them reach; none for cents."""
+    if spec.kind == "cents":
+        return []
+    least, most = _FEWEST * len(score), (1 - _FEWEST) * len(score)
+    found = [Choice(f"probability at least {at:g}", (), score >= at) for at in _ROUND]
+    return [choice for choice in found if least <= choice.chosen.sum() <= most]
 
 
 def meets(condition: ScoreCondition, score: Array) -> NDArray[np.bool_]:

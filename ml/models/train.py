@@ -146,9 +146,8 @@ def _write_files(folder: Path, story: Story) -> None:
     found.predictions.assign(chosen=found.predictions[found.chosen]).to_parquet(
         folder / "test_predictions.parquet", index=False
     )
-    tables = {"deciles": found.deciles, "slices": found.slices, "contacts": found.contacts, "segments": found.segments}
-    for name, rows in tables.items():
-        rows.to_csv(folder / f"{name}.csv", index=False)
+    for name in ("deciles", "slices", "contacts", "thresholds"):
+        getattr(found, name).to_csv(folder / f"{name}.csv", index=False)
     documents = {
         "evaluation.json": {
             "chosen": found.chosen,

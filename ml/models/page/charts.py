@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from markupsafe import Markup
@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
 _POINTS = 160  # a line shows no more
 _ROWS = 12
+_COLOURS = '<text class="middle muted" x="{}" y="{}">violet: low value, amber: high, grey: none or a category</text>'
 
 
-def ranking(found: Evaluation, kind: str) -> tuple[Chart, ...]:
-    """Return ROC and precision-recall (of probabilities only), gains and lift, with the baselines."""
+def ranking(found: Evaluation, kind: str, contacted: float) -> tuple[Chart, ...]:
+    """Return ROC and precision-recall (of probabilities only), gains and lift, and the contact share."""
     curves = {name: _found(curve) for name, curve in found.curves().items()}
-    shared = (_gains(curves), _lift(curves))
+    shared = (_gains(curves, contacted), _lift(curves, contacted))
     if kind == "cents":
         return shared
     base = float(found.metrics["test_mean"])
@@ -46,7 +47,7 @@ def importance(explained: Explanation) -> Chart:
     for number, (name, size) in enumerate(largest.items()):
         bar = '<rect class="c0 bar" x="{}" y="{}" width="{}" height="{}"><title>{}</title></rect>'
         told = f"{name}: {size:.3g}"
-        sizes = (left, first + number * step - 5, (svg.WIDTH - 14 - left) * size / top, 10)
+        sizes = (left, first + number * step - 5, (svg.WIDTH - 18 - left) * size / top, 10)
         parts.append(fill(bar, *(f"{v:.1f}" for v in sizes), told))
     parts.append(_below(left, len(largest), "mean absolute contribution"))
     return Chart("importance.svg", svg.wrapped(parts, 30 + step * len(largest) + 26))
@@ -58,7 +59,7 @@ def contributions(explained: Explanation) -> Chart:
     parts, left, first, step = svg.rows_of("How each value moves it", names)
     moved = explained.contributions[names].to_numpy() if names else np.zeros((1, 1))
     low, high = min(moved.min(), 0.0), max(moved.max(), 0.0)
-    scale = (svg.WIDTH - 14 - left) / max(high - low, 1e-9)
+    scale = (svg.WIDTH - 18 - left) / max(high - low, 1e-9)
     zero = left - low * scale
     bottom = 30 + step * len(names)
     parts.append(fill('<path class="grid" d="M{0} 26V{1}"/>', f"{zero:.1f}", bottom))
@@ -68,8 +69,9 @@ def contributions(explained: Explanation) -> Chart:
         shade = explained.places[name].fillna(-1).to_numpy()
         for css, of in _shades(shade):
             parts.append(svg.dots(xs[of], ys[of], css))
-    parts.append(_below(left, len(names), "lowers the score   |   raises it     (violet: low value, amber: high)"))
-    return Chart("shap.svg", svg.wrapped(parts, bottom + 26))
+    parts.append(_below(left, len(names), "contribution; a dot is a customer"))
+    parts.append(fill(_COLOURS, svg.WIDTH / 2, f"{bottom + 33:.0f}"))
+    return Chart("shap.svg", svg.wrapped(parts, bottom + 40))
 
 
 def _shades(shade: Array) -> list[tuple[str, NDArray[np.bool_]]]:
@@ -103,6 +105,12 @@ def _found(curve: Predicted) -> tuple[Array, Array]:
 
 
 Curves = Mapping[str, tuple["Array", "Array"]]
+Drawn = TypeVar("Drawn")
+
+
+def _last_first(curves: Iterable[Drawn]) -> list[tuple[int, Drawn]]:
+    """Return curves with their numbers, the model's last: it is drawn over the others."""
+    return list(enumerate(curves))[::-1]
 
 
 def _legend(curves: Curves) -> list[tuple[str, str]]:
@@ -112,7 +120,7 @@ def _legend(curves: Curves) -> list[tuple[str, str]]:
 def _roc(curves: Curves, base: float) -> Chart:
     plot = Plot("ROC", _share("false positive rate"), _share("true positive rate"), _legend(curves))
     plot.line(np.array([0.0, 1.0]), np.array([0.0, 1.0]), "chance")
-    for number, (people, found) in enumerate(curves.values()):
+    for number, (people, found) in _last_first(curves.values()):
         plot.line((people - found * base) / max(1 - base, 1e-12), found, f"c{number}")
     return Chart("roc.svg", plot.svg())
 
@@ -120,22 +128,23 @@ def _roc(curves: Curves, base: float) -> Chart:
 def _precision_recall(curves: Curves, base: float) -> Chart:
     plot = Plot("Precision and recall", _share("recall"), _share("precision"), _legend(curves))
     plot.line(np.array([0.0, 1.0]), np.array([base, base]), "chance")
-    for number, (people, found) in enumerate(curves.values()):
+    for number, (people, found) in _last_first(curves.values()):
         seen = people > 0
         plot.line(found[seen], found[seen] * base / people[seen], f"c{number}", steps=True)
     return Chart("precision_recall.svg", plot.svg())
 
 
-def _gains(curves: Curves) -> Chart:
+def _gains(curves: Curves, contacted: float) -> Chart:
     share = _share("share of customers, highest score first")
     plot = Plot("Gains", share, _share("share of the outcome found"), _legend(curves))
+    plot.line(np.array([contacted, contacted]), np.array([0.0, 1.0]), "mark")
     plot.line(np.array([0.0, 1.0]), np.array([0.0, 1.0]), "chance")
-    for number, (people, found) in enumerate(curves.values()):
+    for number, (people, found) in _last_first(curves.values()):
         plot.line(people, found, f"c{number}")
     return Chart("gains.svg", plot.svg())
 
 
-def _lift(curves: Curves) -> Chart:
+def _lift(curves: Curves, contacted: float) -> Chart:
     lifted = {}
     at = np.linspace(0.02, 1, 99)  # the first few customers are noise
     for name, (people, found) in curves.items():
@@ -143,8 +152,9 @@ def _lift(curves: Curves) -> Chart:
     top = max((float(values.max()) for values in lifted.values()), default=1.0)
     share = _share("share of customers, highest score first")
     plot = Plot("Lift", share, Axis("times the average", 0.0, max(top, 1.0) * 1.05), _legend(curves))
+    plot.line(np.array([contacted, contacted]), np.array([0.0, plot.y.high]), "mark")
     plot.line(np.array([0.0, 1.0]), np.array([1.0, 1.0]), "chance")
-    for number, values in enumerate(lifted.values()):
+    for number, values in _last_first(lifted.values()):
         plot.line(at, values, f"c{number}")
     return Chart("lift.svg", plot.svg())
 

@@ -22,16 +22,15 @@ def groups(spec: ModelSpec, rows: pd.DataFrame, currency: str = "") -> Section:
     unit = "percent of the actual" if spec.kind == "cents" else "points"
     lead = (
         f"Groups of fewer than {spec.evaluation.slice_customers} customers are put together. A gap is expected minus "
-        f"realised, in {unit}: below 0 the model promises too little. The model sees no attribute that is marked "
-        "sensitive; they are read here only."
+        f"realised, in {unit}: below 0 the model promises too little. {_seen(spec)}"
     )
     clear = int(rows["clear"].sum())
     told = f"{clear} of {len(rows)} gaps are" if clear else f"None of {len(rows)} gaps is"
     rank = "Gini" if spec.kind == "cents" else "AUC"
     note = (
         f"{told} larger than chance would leave in any of so many groups (marked; Bonferroni at 5%). {rank} with its "
-        "95% interval (jackknife), where a group has ten of each outcome. Contacted: share of the group among those "
-        f"that marketing will contact; found: share of its outcome among them."
+        "95% interval (jackknife), where a group has ten of each outcome. Contacted: share of the group that is "
+        "among those whom marketing will contact; found: share of its outcome that they hold."
     )
     head = ("group", "customers", "expected", "realised", "", f"gap, {unit}", rank, "contacted", "found")
     scale = _scale(rows)
@@ -40,6 +39,12 @@ def groups(spec: ModelSpec, rows: pd.DataFrame, currency: str = "") -> Section:
         made.append(_band(str(attribute), members))
         made += [_row(spec, row, scale, currency) for row in each(members)]
     return Section("Groups of customers", lead, (Table(head, tuple(made), note),))
+
+
+def _seen(spec: ModelSpec) -> str:
+    if spec.features.sensitive:
+        return f"Of what is marked sensitive the model is allowed to see {', '.join(spec.features.sensitive)}."
+    return "The model sees nothing that is marked sensitive; it is read here only."
 
 
 def _scale(rows: pd.DataFrame) -> float:
@@ -69,7 +74,7 @@ def _row(spec: ModelSpec, row: Any, scale: float, currency: str) -> Row:
         level(row.actual),
         drawing,
         f"{points(row.gap)} [{points(row.gap_low)}, {points(row.gap_high)}]" + (" ✗" if row.clear else ""),
-        f"{figure(round(row.rank, 3))} [{row.rank_low:.2f}, {row.rank_high:.2f}]" if known else "–",
+        f"{figure(row.rank)} [{row.rank_low:.2f}, {row.rank_high:.2f}]" if known else "–",
         percent(row.contacted),
         percent(row.found),
     )

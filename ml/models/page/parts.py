@@ -77,11 +77,12 @@ class Chart:
 
 @dataclass(frozen=True)
 class Tile:
-    """One figure that is read first, with its interval and what it is measured against."""
+    """One figure that is read first, with its interval and what it says."""
 
     name: str
     value: str
-    note: str = ""
+    interval: str
+    note: str
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from ml.models.metrics import PROBABILITY, VALUE
 from ml.models.page import charts
 from ml.models.page.groups import groups
 from ml.models.page.parts import Cell, Facts, Row, Section, Table, Tile, each, fill
-from ml.models.page.words import count, figure, money, percent, spread
+from ml.models.page.words import brief, count, figure, money, percent, spread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,17 +22,18 @@ if TYPE_CHECKING:
     from ml.models.explain import Explanation
     from ml.models.spec import ModelSpec
 
-_SAYS = {
-    "auc": "chance that a random positive outranks a random negative",
-    "ap_lift": "average precision over the base rate",
-    "lift_10": "positives in the top tenth over the base rate",
-    "brier_skill": "of the base rate's squared error, saved",
-    "ece": "mean distance from the promised probability",
-    "gini": "of a perfect ranking by value, reached",
-    "total_error": "expected total over the actual one",
-    "decile_mape": "mean error of a tenth's expected sum",
-    "spearman": "correlation of the ranks",
+_FIRST = {
+    "auc": ("AUC", "a random positive outranks a random negative"),
+    "gini": ("Gini", "of a perfect ranking by value, reached"),
+    "ap_lift": ("Average precision", "times the base rate's"),
+    "lift_10": ("Lift, top tenth", "times as many positives as on average"),
+    "decile_mape": ("Decile error", "of a tenth's expected sum, on average"),
+    "total_error": ("Total error", "expected over actual total, less 1"),
+    "spearman": ("Rank correlation", "of expected and actual amounts"),
+    "brier_skill": ("Brier skill", "of the base rate's squared error, saved"),
+    "ece": ("Calibration error", "off the promised probability, on average"),
 }
+_MOST_TILES = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,11 +55,12 @@ class Story:
 def tiles(story: Story) -> list[Tile]:
     """Return the figures that are read first."""
     metrics = story.found.metrics
-    return [
-        Tile(name, f"{figure(metrics[name])}", f"{spread(metrics[f'{name}_low'], metrics[f'{name}_high'])} {told}")
-        for name, told in _SAYS.items()
-        if name in metrics
+    made = [
+        Tile(name, figure(metrics[metric]), spread(metrics[f"{metric}_low"], metrics[f"{metric}_high"]), told)
+        for metric, (name, told) in _FIRST.items()
+        if metric in metrics
     ]
+    return made[:_MOST_TILES]
 
 
 def sections(story: Story) -> list[Section]:
@@ -74,8 +76,7 @@ def sections(story: Story) -> list[Section]:
 
 
 def _card(story: Story) -> Section:
-    rows = facts(story.spec, story.data, story.found)
-    return Section("Model card", story.spec.description, (Facts(rows),))
+    return Section("Model card", "", (Facts(facts(story.spec, story.data, story.found)),))
 
 
 def _metrics(story: Story) -> Section:
@@ -100,8 +101,12 @@ def _measured(found: Evaluation, who: str, name: str) -> Cell:
 
 
 def _ranking(story: Story) -> Section:
-    lead = "How well the score puts customers in order, beside rules that need no model."
-    return Section("Ranking", lead, charts.ranking(story.found, story.spec.kind))
+    lead = (
+        "How well the score puts customers in order, beside rules that need no model. The upright line is the share "
+        "that marketing will contact."
+    )
+    share = story.spec.evaluation.contact_share
+    return Section("Ranking", lead, charts.ranking(story.found, story.spec.kind, share))
 
 
 def _contacts(story: Story) -> Section:
@@ -112,10 +117,10 @@ def _contacts(story: Story) -> Section:
 
 def _thresholds(story: Story) -> Section:
     lead = (
-        "Each condition that a segment sets on this score, as if these were all customers. Expected figures come from "
-        "the calibrated scores alone, before anything happened; beside them what did happen."
+        "First each condition that a segment sets on this score, as if these were all customers. Expected figures come "
+        "from the calibrated scores alone, before anything happened; beside them what did happen. Below them round probabilities."
     )
-    return Section("Where segments draw the line", lead, _choices(story, story.found.segments))
+    return Section("Thresholds", lead, _choices(story, story.found.thresholds))
 
 
 def _choices(story: Story, rows: pd.DataFrame) -> tuple[Table, ...]:
@@ -143,7 +148,7 @@ def _rates(rows: pd.DataFrame) -> Table:
                 percent(row.precision),
                 f"{percent(row.precision_low)} to {percent(row.precision_high)}",
                 percent(row.recall),
-                figure(round(row.lift, 2)),
+                brief(row.lift),
             )
         )
         for row in each(rows)
@@ -188,7 +193,7 @@ def _amounts(rows: pd.DataFrame, currency: str) -> Table:
                 money(row.actual, currency),
                 percent(row.expected / row.actual - 1 if row.actual else math.nan),
                 percent(row.captured),
-                figure(round(row.lift, 2)),
+                brief(row.lift),
             )
         )
         for row in each(rows)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ml.models.metrics import Array
 
 WIDTH = 420
-_TOP, _RIGHT, _BOTTOM = 30, 14, 40
+_TOP, _RIGHT, _BOTTOM = 30, 18, 40
 _LETTER = 6.0  # width of a letter of the legend
 _LINE = 15
 
@@ -38,7 +38,7 @@ class Axis:
         span = self.high - self.low
         rough = span / max(most - 1, 1)
         size = 10 ** math.floor(math.log10(rough)) if rough > 0 else 1.0
-        step = next((size * m for m in (1, 2, 5, 10) if size * m >= rough), size * 10)
+        step = next((size * m for m in (1, 2, 5, 10) if size * m >= rough * 0.8), size * 10)
         first = math.ceil(self.low / step - 1e-9)
         return [n * step for n in range(first, int(self.high / step + 1e-9) + 1)]
 
@@ -161,7 +161,7 @@ def interval(value: float, low: float, high: float, scale: float, css: str) -> M
 
 def rows_of(title: str, names: Sequence[str]) -> tuple[list[Markup], float, float, float]:
     """Begin a chart of named rows; return its parts, where its drawing begins, its first row and a row's height."""
-    height, left = 19.0, 12 + 5.7 * max((len(name) for name in names), default=0)
+    height, left = 19.0, 12 + 6.4 * max((len(name) for name in names), default=0)
     parts = [fill('<text class="title" x="0" y="14">{}</text>', title)]
     for number, name in enumerate(names):
         text = '<text class="end" x="{}" y="{}">{}</text>'

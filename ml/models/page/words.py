@@ -12,7 +12,7 @@ def percent(value: float, digits: int = 1) -> str:
 
 def points(value: float) -> str:
     """Return a difference of shares in points, with its sign."""
-    return "–" if math.isnan(value) else f"{value * 100:+.1f}"
+    return "–" if math.isnan(value) else f"{round(value * 100, 1) + 0.0:+.1f}"
 
 
 def count(value: float) -> str:
@@ -28,8 +28,13 @@ def money(cents: float, currency: str) -> str:
 
 
 def figure(value: float) -> str:
-    """Return a metric with four digits, or a dash where there is none."""
-    return "–" if math.isnan(value) else f"{value:,.4g}"
+    """Return a metric with three decimals, a large one with none; a dash where there is none."""
+    return "–" if math.isnan(value) else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3f}"
+
+
+def brief(value: float) -> str:
+    """Return a number such as a lift with two decimals, or a dash where there is none."""
+    return "–" if math.isnan(value) else f"{value:.2f}"
 
 
 def spread(low: float, high: float) -> str:
