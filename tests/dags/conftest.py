@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+from ml.errors import NotEnoughData
 from ml.settings import PROJECT_DIR
 
 AS_OF = "2018-01-01T05:00:00+00:00"
@@ -34,6 +36,22 @@ def fresh() -> Callable[[str], Any]:
     return read
 
 
+def answer_approvals(monkeypatch: pytest.MonkeyPatch, answers: dict[str, tuple[str, str | None]]) -> None:
+    """Let every approval be answered at once, by its subject: `dag.test()` would wait for ever.
+
+    An answer is the option and who chose it; nobody stands for the clock that ran out.
+    """
+    from airflow.providers.standard.operators.hitl import ApprovalOperator
+
+    def execute(self: Any, context: Any) -> Any:
+        option, name = answers[self.subject]
+        user, params = ({"id": "1", "name": name}, {"note": "seen both"}) if name else (None, {})
+        event = {"chosen_options": [option], "params_input": params, "responded_by_user": user}
+        return self.execute_complete(context, event | {"responded_at": datetime.now(UTC)})
+
+    monkeypatch.setattr(ApprovalOperator, "execute", execute)
+
+
 @dataclass
 class Stages:
     """Stand-ins of every function that a DAG calls; `calls` keeps what they were called with."""
@@ -41,7 +59,9 @@ class Stages:
     calls: list[tuple[Any, ...]] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     reasons: dict[str, dict[str, str]] = field(default_factory=dict)
+    proposals: list[dict[str, str]] = field(default_factory=list)
     halted: str = ""
+    refused: str = ""
 
     def modules(self) -> dict[str, dict[str, Any]]:
         """Return the stand-ins by module and name."""
@@ -52,6 +72,12 @@ class Stages:
             "ml.profiles.build": {"build_profiles": self._say("profiles")},
             "ml.features.build": {"build_features": self._say("features")},
             "ml.models.train": {"model_names": lambda: ["churn", "clv"], "train_model": self._say("train")},
+            "ml.models.champions": {
+                "proposals": lambda trained: self.proposals,
+                "answer": self._say("answer"),
+                "earlier_champion": lambda name, to: to or "3",
+                "roll_back": self._say("roll back"),
+            },
             "ml.models.registry": {"models_without_champion": lambda: self.missing},
             "ml.monitoring.watch": {"watch_drift": self._say("drift")},
             "ml.monitoring.performance": {"measure_performance": self._say("performance")},
@@ -77,6 +103,8 @@ class Stages:
 
     def _say(self, what: str) -> Any:
         def called(*asked: Any, **more: Any) -> dict[str, Any]:
+            if self.refused and self.refused in asked:
+                raise NotEnoughData(f"{self.refused}: too few")
             self.calls.append((what, *asked, *more.values()))
             return {"name": str(asked[0]) if asked else what, "rows": 1}
 

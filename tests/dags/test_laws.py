@@ -17,17 +17,18 @@ ORDER = [
     "build_segments",
     "sync_segments",
     "measure_uplift",
+    "roll_back_model",
 ]
 
 
-def test_every_dag_imports_and_there_are_nine(dags):
+def test_every_dag_imports_and_none_is_missing(dags):
     assert sorted(dags) == sorted(ORDER)
 
 
 def test_a_dag_s_id_is_its_file_s_name_without_the_number():
     names = [path.stem for path in sorted((PROJECT_DIR / "dags").glob("[0-9]*.py"))]
     assert [name.split("_", 1)[1] for name in names] == ORDER
-    assert [int(name.split("_")[0]) for name in names] == list(range(1, 10))
+    assert [int(name.split("_")[0]) for name in names] == list(range(1, 11))
 
 
 def test_no_database_is_asked_while_the_files_are_parsed(monkeypatch):
@@ -73,7 +74,7 @@ def test_a_dag_says_what_it_is_whose_it_is_and_how_it_fails(dags, dag_id):
         assert task.owner not in ("", "airflow")
         assert task.retries >= 1
         assert task.on_failure_callback
-        assert task.execution_timeout or task.task_id == "approve"
+        assert task.execution_timeout or task.task_id in {"approve", "decide.approve"}
 
 
 def test_what_writes_the_warehouse_stands_in_line(dags):
@@ -105,7 +106,19 @@ EDGES = {
     "ingest_sources": {("choose", "ingest"), ("ingest", "publish"), ("as_of", "publish")},
     "build_profiles": {("build", "publish"), ("as_of", "publish")},
     "build_features": {("as_of", "build"), ("build", "publish"), ("as_of", "publish")},
-    "train_models": {("choose", "train"), ("as_of", "train"), ("train", "publish"), ("as_of", "publish")},
+    "train_models": {
+        ("choose", "train"),
+        ("as_of", "train"),
+        ("train", "all_trained"),
+        ("train", "propose"),
+        ("propose", "decide.approve"),
+        ("decide.approve", "decide.approved"),
+        ("decide.approved", "decide.settle"),
+        ("propose", "decide.settle"),
+        ("decide.settle", "publish"),
+        ("propose", "publish"),
+        ("as_of", "publish"),
+    },
     "watch_drift": {
         ("as_of", "watch"),
         ("as_of", "measure"),
@@ -133,6 +146,7 @@ EDGES = {
         ("as_of", "publish"),
     },
     "measure_uplift": {("as_of", "measure")},
+    "roll_back_model": {("find", "roll_back"), ("roll_back", "publish"), ("as_of", "publish")},
 }
 
 
@@ -151,6 +165,7 @@ UPSTREAM = {
     "build_segments": {"score_customers"},
     "sync_segments": {"build_segments"},
     "measure_uplift": {"sync_segments"},
+    "roll_back_model": set(),
 }
 
 
@@ -176,6 +191,7 @@ def test_what_starts_each_dag(dags):
         "build_segments": AssetAll(table("customer_scores")),
         "sync_segments": AssetAll(*tables("segment_members", "segment_changes", "segment_runs")),
         "measure_uplift": AssetAll(table("sync_runs")),
+        "roll_back_model": None,
     }
 
 

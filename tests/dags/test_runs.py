@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.dags.conftest import AS_OF
+from tests.dags.conftest import AS_OF, answer_approvals
 
 pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("airflow_db", "home")]
 
@@ -44,9 +44,36 @@ def test_only_the_sources_asked_for_are_loaded(fresh, stages):
 def test_each_model_is_trained_at_the_same_as_of_and_told_why(fresh, stages):
     run = _run(fresh, "train_models", as_of="2018-01-01")
     reason = {"trigger": "person", "detail": "manual run, in process"}
-    assert stages.calls == [("train", "churn", AS_OF, reason), ("train", "clv", AS_OF, reason)]
+    assert stages.calls == [("train", name, AS_OF, False, reason) for name in ("churn", "clv")]
     assert [result["name"] for result in run.results["train"]] == ["churn", "clv"]
     assert _events("champions")[-1] == {"as_of": AS_OF}
+
+
+def test_each_proposed_model_is_settled_as_a_person_answers(fresh, stages, monkeypatch):
+    stages.proposals = [{"name": n, "version": "2", "subject": n, "body": "{{ b"} for n in ("churn", "clv", "offer")]
+    answer_approvals(monkeypatch, {"churn": ("Approve", "ada"), "clv": ("Reject", "ada"), "offer": ("Reject", None)})
+    run = _run(fresh, "train_models", as_of="2018-01-01", approval=True)
+    assert [call[3] for call in stages.calls if call[0] == "train"] == [True, True]
+    assert [call for call in stages.calls if call[0] == "answer"] == [
+        ("answer", "churn", "2", True, "ada", "seen both"),
+        ("answer", "clv", "2", False, "ada", "seen both"),
+        ("answer", "offer", "2", False, "nobody in time", ""),
+    ]
+    assert (run.failure, "champions" in run.published) == ("", True)
+
+
+def test_a_model_that_is_refused_makes_the_run_red_and_holds_up_none_of_the_others(fresh, stages):
+    stages.refused = "churn"
+    run = _run(fresh, "train_models", as_of="2018-01-01")
+    assert run.failure == "DAG train_models failed. Task train[churn]: NotEnoughData: churn: too few"
+    assert [result["name"] for result in run.results["train"]] == ["clv"]
+    assert "champions" in run.published
+
+
+def test_a_rollback_goes_to_the_version_asked_for_and_is_announced(fresh, stages):
+    run = _run(fresh, "roll_back_model", as_of="2018-01-01", model="churn", reason="it does harm", version="2")
+    assert stages.calls == [("roll back", "churn", "2", "it does harm", "dag_test")]
+    assert run.published == {"champions"}
 
 
 def test_training_is_asked_for_with_its_reasons(fresh, stages):

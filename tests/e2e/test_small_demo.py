@@ -137,7 +137,7 @@ def services(demo: Demo, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 def test_a_person_sees_the_dags_green_the_models_and_the_members(services):
     with a_page(DESKTOP) as page:
         log_in(page, services["Airflow"], services["password"])
-        see(page, f"{services['Airflow']}/dags", "9 Dags")
+        see(page, f"{services['Airflow']}/dags", "10 Dags")
         for stage in STAGES:
             see(page, f"{services['Airflow']}/dags/{stage}", stage)
             expect(page.get_by_text("Latest Run").locator("..").get_by_test_id("state-badge")).to_be_visible()
