@@ -15,9 +15,9 @@ from ml.errors import FatalError, NotEnoughData
 from ml.measurement.holdout import assign_holdout
 from ml.segments.catalogue import Catalogue, load_catalogue
 from ml.segments.changes import Changes, compare
-from ml.segments.evaluate import Batch, Evaluator, count_true
-from ml.segments.history import Previous, previous
-from ml.segments.language import PERIOD_DAYS, Limits, Segment
+from ml.segments.evaluate import Batch, Evaluator, StaleScores, count_true
+from ml.segments.history import Previous
+from ml.segments.language import PERIOD_DAYS, Segment
 from ml.segments.rules import Rule
 from ml.segments.vocabulary import load_vocabulary
 from ml.times import AsOf, parse_as_of
@@ -46,9 +46,10 @@ def build_segments(
     """Build segments (all, or `names`) at a point in time, in dependency order; running it again changes nothing.
 
     Returns one dict a segment: name, size, entered, left, held_out, suppressed, status, reason. `suppressed` are
-    members outside the holdout without consent. Status: `ready`; `halted` (outside its limits: built, not
-    to be synced); `failed` and `invalid` (not built; the others are). Raises `ConfigError` for an unknown name,
-    `FatalError` when nothing at all could be built.
+    members outside the holdout without consent. Status: `ready`; `expired` (nobody is a member any more); `halted`
+    (outside its limits: built, not to be synced); `failed` and `invalid` (not built; the others are).
+
+    Raises `ConfigError` for an unknown name, `FatalError` when nothing at all could be built.
     """
     known = load_vocabulary()
     catalogue = load_catalogue(known=known)
@@ -64,8 +65,9 @@ def build_segments(
 
 
 def check_ready(built: Sequence[dict[str, Any]]) -> None:
-    """Raise `FatalError` naming every segment of `build_segments` that is not `ready`, and why."""
-    wrong = [f"{one['name']} is {one['status']}: {one['reason']}" for one in built if one["status"] != "ready"]
+    """Raise `FatalError` naming every segment of `build_segments` that is neither `ready` nor `expired`, and why."""
+    fine = {"ready", "expired"}
+    wrong = [f"{one['name']} is {one['status']}: {one['reason']}" for one in built if one["status"] not in fine]
     if wrong:
         raise FatalError("; ".join(wrong))
 
@@ -98,11 +100,16 @@ class _Build:
         return [built.get(name) or _outcome(name, "failed", self.failed[name]) for name in names]
 
     def _case(self, rule: Rule, provided: list[str]) -> _Case:
-        before = previous(self.evaluator.warehouse, rule.name, self.evaluator.as_of)
+        before = self.evaluator.history.previous(rule.name)
         digest = rule.digest(self.catalogue.rules)
         stands = _stands(before, rule.segment, digest, self.evaluator.as_of)
-        if not stands:
-            self.evaluator.check(rule, provided)
+        try:
+            self.evaluator.check(rule, provided, is_carried=stands)
+        except StaleScores as error:
+            if not error.is_skip or before.as_of is None:
+                raise
+            log.warning("%s; its members stand as they were at %s", error, before.as_of)
+            stands = True
         return _Case(rule, before, digest, stands)
 
     def _built(self, cases: dict[str, _Case]) -> dict[str, dict[str, Any] | None]:
@@ -127,11 +134,11 @@ class _Build:
 def _build(evaluator: Evaluator, case: _Case, batch: Batch) -> dict[str, Any]:
     segment, before = case.rule.segment, case.before
     versions = before.model_versions if case.stands else evaluator.model_versions(case.rule)
-    now = before.members.select(["customer_key", "reason"]) if case.stands else batch.members(segment.name)
+    now = before.members.drop(["entered_at"]) if case.stands else batch.members(segment.name)
     changes = compare(now, before.members, evaluator.as_of.at)
-    batch.provide(segment.name, changes.members)
+    batch.provide(segment.name, changes, is_first=before.as_of is None)
     held_out = _hold_out(evaluator, segment, changes)
-    status, why = _status(segment.limits, now.num_rows, evaluator.base)
+    status, why = _status(segment, now.num_rows, evaluator)
     counts: dict[str, int] = {
         "size": now.num_rows,
         "entered": changes.entered,
@@ -153,6 +160,8 @@ def _outcome(name: str, status: str, reason: str, **counts: int) -> dict[str, An
 
 def _stands(before: Previous, segment: Segment, digest: str, as_of: AsOf) -> bool:
     """Whether the run before is still good: the definition is the same and its refresh is not due."""
+    if segment.is_expired(as_of):
+        return False
     if before.evaluated_at is None or before.definition_hash != digest or segment.refresh == "daily":
         return False
     # An hour's grace: a week in local time is an hour short once a year.
@@ -169,7 +178,10 @@ def _suppressed(evaluator: Evaluator, segment: Segment, members: pa.Table, held_
     return len(treated) - count_true(pc.is_in(treated, value_set=evaluator.consenting(segment)))
 
 
-def _status(limits: Limits, size: int, base: int) -> tuple[str, str]:
+def _status(segment: Segment, size: int, evaluator: Evaluator) -> tuple[str, str]:
+    limits, base = segment.limits, evaluator.base
+    if segment.is_expired(evaluator.as_of):
+        return "expired", f"expired on {segment.expires}"
     if size < limits.minimum_size:
         return "halted", f"{size:,} members, fewer than minimum_size {limits.minimum_size:,}"
     if limits.maximum_size is not None and size > limits.maximum_size:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -11,9 +11,10 @@ from pathlib import Path
 from ml.config import did_you_mean
 from ml.errors import ConfigError
 from ml.segments import resolve
+from ml.segments.house import FILE
 from ml.segments.language import Segment, read_segment
-from ml.segments.reading import Place, at
-from ml.segments.rules import Rule
+from ml.segments.reading import Place, at, spoken
+from ml.segments.rules import Rule, segments_in
 from ml.segments.vocabulary import Vocabulary, load_vocabulary
 from ml.settings import settings
 
@@ -38,12 +39,10 @@ class Catalogue:
             raise ConfigError(f"There is no segment {name!r}{did_you_mean(name, self.segments)}")
         return self.segments[name]
 
-    def needed(self, name: str) -> list[Rule]:
-        """Return a segment's rule, last, after those of every segment it names, however far away."""
-        wanted = {self[name].name}
-        for other, rule in reversed([*self.rules.items()]):
-            wanted |= set(rule.references) if other in wanted else set()
-        return [rule for other, rule in self.rules.items() if other in wanted]
+    def needed(self, *names: str) -> list[Rule]:
+        """Return the rules of segments and of every segment they name, however far away, each after those it names."""
+        wanted = _reached((self[name].name for name in names), {n: rule.references for n, rule in self.rules.items()})
+        return [rule for name, rule in self.rules.items() if name in wanted]
 
 
 @dataclass(frozen=True)
@@ -56,11 +55,14 @@ class _Read:
 def load_catalogue(folder: Path | None = None, known: Vocabulary | None = None) -> Catalogue:
     """Read and resolve every file; one that is wrong is kept among `problems` and stops no other.
 
-    Raises `ConfigError` when there is no file at all or when none of them can be used.
+    Raises `ConfigError` when there is no file at all or when none of them can be used, and when what holds for all of
+    them (`config/segmentation.yaml`) is wrong.
     """
-    where = folder or settings().config_dir / "segments"
+    where, known = folder or settings().config_dir / "segments", known or load_vocabulary()
     read, wrong = _read_all(where)
-    wrong |= _unresolved(read, known or load_vocabulary())
+    _check_house(known, [*read, *wrong])
+    wrong |= _unresolved(read, known) | _doubled(read)
+    read = _in_context(read, known)
     wrong |= _in_cycles({name: one.rule.references for name, one in read.items()}, read)
     wrong |= _blocked(read, wrong)
     good = {name: one.rule for name, one in read.items() if name not in wrong}
@@ -96,6 +98,56 @@ def _unresolved(read: Mapping[str, _Read], known: Vocabulary) -> dict[str, str]:
         if found:
             wrong[name] = "\n".join(f"{at(one.path, one.lines, place)}: {message}" for place, message in found)
     return wrong
+
+
+def _check_house(known: Vocabulary, names: list[str]) -> None:
+    found = resolve.conditions_problems(known.house.exclude, ("exclude",), known, names)
+    if found:
+        raise ConfigError("\n".join(f"config/{FILE}: {spoken(place)}: {message}" for place, message in found))
+
+
+def _doubled(read: Mapping[str, _Read]) -> dict[str, str]:
+    """Return the segments of an exclusive group that claim the place of another."""
+    places: dict[tuple[str | None, int | None], list[str]] = {}
+    for name, one in read.items():
+        places.setdefault((one.rule.segment.exclusive_group, one.rule.segment.priority), []).append(name)
+    return {
+        name: f"{at(read[name].path, read[name].lines, ('priority',))}: {group} has priority {priority} twice, in "
+        f"{' and '.join(names)}; give each its own"
+        for (group, priority), names in places.items()
+        if group is not None and len(names) > 1
+        for name in names
+    }
+
+
+def _in_context(read: Mapping[str, _Read], known: Vocabulary) -> dict[str, _Read]:
+    """Return each rule with the exclusions that hold everywhere and the segments that come before it in its group."""
+    barring = _reached(segments_in(known.house.exclude), {name: one.rule.references for name, one in read.items()})
+    segments = [one.rule.segment for one in read.values()]
+    rules = {
+        one.name: Rule(one, () if one.name in barring else known.house.exclude, _rivals(one, segments))
+        for one in segments
+    }
+    return {name: replace(one, rule=rules[name]) for name, one in read.items()}
+
+
+def _rivals(segment: Segment, others: Iterable[Segment]) -> tuple[str, ...]:
+    if segment.exclusive_group is None or segment.priority is None:
+        return ()
+    group = [one for one in others if one.exclusive_group == segment.exclusive_group]
+    first = [one for one in group if one.priority is not None and one.priority < segment.priority]
+    return tuple(one.name for one in sorted(first, key=lambda one: one.priority or 0))
+
+
+def _reached(names: Iterable[str], references: Mapping[str, Iterable[str]]) -> set[str]:
+    """Return names and whatever they refer to, however far away."""
+    reached, waiting = set[str](), list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in reached:
+            reached.add(name)
+            waiting += references.get(name, ())
+    return reached
 
 
 def _in_cycles(references: Mapping[str, tuple[str, ...]], read: Mapping[str, _Read]) -> dict[str, str]:

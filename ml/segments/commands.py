@@ -84,7 +84,7 @@ def show(name: Name, as_of: Moment = "", as_json: AsJson = False) -> None:
     from ml.times import parse_as_of
 
     moment = parse_as_of(as_of or settings().as_of or datetime.now(UTC))
-    said = describe(_catalogue().needed(name)[-1], moment, load_vocabulary())
+    said = describe(_rule(name), moment, load_vocabulary())
     if as_json:
         _print_json(said)
         return
@@ -141,6 +141,11 @@ def _catalogue() -> Catalogue:
     from ml.segments.catalogue import load_catalogue
 
     return load_catalogue()
+
+
+def _rule(name: str) -> Any:
+    catalogue = _catalogue()
+    return catalogue.rules[catalogue[name].name]
 
 
 def _checked() -> Any:

@@ -14,21 +14,40 @@ import pyarrow.compute as pc
 
 from ml import engines
 from ml.errors import NotEnoughData
-from ml.segments.changes import compare
+from ml.segments.changes import Changes, compare
 from ml.segments.compiler import plan_rule
-from ml.segments.history import previous, stored_members
+from ml.segments.degrees import degrees
+from ml.segments.facts import fact
+from ml.segments.history import MOVES, History, StoredHistory, moved
 from ml.segments.language import Segment
 from ml.segments.measures import Measures
 from ml.segments.plan import Plan
-from ml.segments.program import judge, measure
-from ml.segments.reasons import fact, reasons, truth
+from ml.segments.program import Told, judge, measure
+from ml.segments.reasons import reasons, truth
 from ml.segments.rules import Rule
+from ml.segments.standing import ScoreCondition
 from ml.segments.vocabulary import Vocabulary
 from ml.sql import table
 from ml.times import AsOf
 from ml.warehouse import Warehouse
 
 _VERSIONS = Path("6_segments/queries/model_versions.sql")
+
+
+class StaleScores(NotEnoughData):
+    """A model has no scores as young as a segment asks; `is_skip` when it says that its members stand meanwhile."""
+
+    def __init__(self, message: str, *, is_skip: bool) -> None:
+        super().__init__(message)
+        self.is_skip = is_skip
+
+
+@dataclass(frozen=True)
+class Scored:
+    """When a model scored last, and with which version."""
+
+    as_of: AsOf
+    version: str
 
 
 @dataclass(frozen=True)
@@ -38,6 +57,12 @@ class Evaluator:
     warehouse: Warehouse
     as_of: AsOf
     known: Vocabulary
+    given: History | None = None
+
+    @cached_property
+    def history(self) -> History:
+        """The runs of segments: those that are stored, unless others were given."""
+        return self.given or StoredHistory(self.warehouse, self.as_of)
 
     @cached_property
     def base(self) -> int:
@@ -49,16 +74,16 @@ class Evaluator:
         return found
 
     @cached_property
-    def versions(self) -> Mapping[str, str]:
-        """The version of each model that scored at `as_of`."""
+    def scored(self) -> Mapping[str, Scored]:
+        """The latest scores of each model at `as_of` or before."""
         rows = self.warehouse.select_arrow(_VERSIONS, as_of=self.as_of).to_pylist()
-        return {row["model"]: row["model_version"] for row in rows}
+        return {row["model"]: Scored(AsOf(row["scored_at"]), row["model_version"]) for row in rows}
 
     @contextmanager
     def batch(self, rules: Sequence[Rule]) -> Iterator[Batch]:
         """Compute what all of `rules` need, once, and give what answers for each of them.
 
-        Rules that name segments find them stored at `as_of`, unless they are told (`Batch.provide`).
+        Rules that name segments find them in the history at `as_of`, unless they are told (`Batch.provide`).
         """
         self.base  # noqa: B018 - raises when there is nobody, and makes the tables
         with self.warehouse.session() as session:
@@ -72,19 +97,19 @@ class Evaluator:
         """
         for rule in rules:
             self.check(rule, [other.name for other in rules])
+        named = {name for rule in rules for name in rule.references}
         with self.batch(rules) as batch:
-            named = {name for rule in rules for name in rule.references}
             for rule in rules:
                 if rule.name in named:
                     batch.settle(rule.name)
             yield batch
 
-    def members(self, segment: Segment) -> pa.Table:
-        """Return customer_key and reason of one segment alone, in order of customer_key.
+    def members(self, rule: Rule | Segment) -> pa.Table:
+        """Return customer_key, reason and degree of one segment alone, in order of customer_key.
 
         Raises `NotEnoughData` when a model did not score, or a segment it names was not built, at `as_of`.
         """
-        rule = Rule(segment)
+        rule = rule if isinstance(rule, Rule) else Rule(rule)
         self.check(rule)
         with self.batch([rule]) as batch:
             return batch.members(rule.name)
@@ -97,45 +122,57 @@ class Evaluator:
 
     def model_versions(self, rule: Rule) -> str:
         """Return the versions of the models that a rule uses, as a JSON object."""
-        used = sorted(plan_rule(rule.condition, self.known.events, Measures(self.as_of)).models)
-        return json.dumps({model: self.versions[model] for model in used})
+        return json.dumps({model: self.scored[model].version for model in rule.models})
 
-    def check(self, rule: Rule, provided: Collection[str] = ()) -> None:
+    def check(self, rule: Rule, provided: Collection[str] = (), *, is_carried: bool = False) -> None:
         """Raise `NotEnoughData` unless everything that a rule needs is there.
 
-        `provided` are segments that need not be stored at `as_of`.
+        `provided` are segments that need no run at `as_of`; members that are carried over need nothing but customers.
         """
         self.base  # noqa: B018 - raises when there is nobody
-        for model in sorted(plan_rule(rule.condition, self.known.events, Measures(self.as_of)).models):
-            if model not in self.versions:
-                raise NotEnoughData(
-                    f"Segment {rule.name}: {model} has no scores at {self.as_of}; train it and run score_customers"
-                )
+        if is_carried:
+            return
+        for leaf in rule.scores:
+            self._check_score(rule.name, leaf if isinstance(leaf, ScoreCondition) else None, str(leaf.score))
         for other in rule.references:
-            stored = {"segment": other, "as_of": self.as_of}
-            if other not in provided and not self.warehouse.count("segment_runs", stored):
+            if other not in provided and self.history.members(other) is None:
                 raise NotEnoughData(
                     f"Segment {rule.name}: {other}, which it names, is not built at {self.as_of}; build it first"
                 )
 
+    def _check_score(self, name: str, asked: ScoreCondition | None, model: str) -> None:
+        found = self.scored.get(model)
+        age = asked.max_age.seconds if asked and asked.max_age else 0
+        if found is not None and self.as_of.epoch - found.as_of.epoch <= age:
+            return
+        old = f"its latest are of {found.as_of}" if found else "it never scored before"
+        young = f" or up to {asked.max_age.words} before" if asked and asked.max_age else ""
+        raise StaleScores(
+            f"Segment {name}: {model} has no scores at {self.as_of}{young}: {old}; train it and run score_customers",
+            is_skip=asked is not None and asked.stale == "skip",
+        )
+
 
 class Batch:
-    """Rules over facts that were computed once for all of them, within one session of the warehouse."""
+    """Rules over facts that are computed once for all of them, within one session of the warehouse."""
 
     def __init__(self, evaluator: Evaluator, session: engines.Session, rules: Sequence[Rule]) -> None:
         self.evaluator, self._session = evaluator, session
-        self._measures = Measures(evaluator.as_of)
-        events = evaluator.known.events
-        self.plans = {rule.name: plan_rule(rule.condition, events, self._measures) for rule in rules}
-        self._tables: dict[str, str] = {}
+        scored = {model: found.as_of for model, found in evaluator.scored.items()}
+        self.measures = Measures(evaluator.as_of, scored)
+        self.plans = {rule.name: plan_rule(rule, evaluator.known, self.measures) for rule in rules}
+        self._rules = {rule.name: rule for rule in rules}
+        self._told = Told({}, {})
         self._is_measured = False
 
     def members(self, name: str) -> pa.Table:
-        """Return customer_key and reason of a rule's members, in order of customer_key."""
-        plan = self.plans[name]
+        """Return customer_key, reason and degree of a rule's members, in order of customer_key."""
+        plan, segment = self.plans[name], self._rules[name].segment
         rows = self._judge(plan, None).sort_by("customer_key")
+        if segment.is_expired(self.evaluator.as_of):
+            rows = rows.slice(0, 0)
         told = reasons(rows, plan, self.evaluator.known)
-        return pa.table({"customer_key": rows["customer_key"], "reason": told})
+        return pa.table({"customer_key": rows["customer_key"], "reason": told, "degree": degrees(rows, plan, segment)})
 
     def verdict(self, name: str, customer_key: int) -> tuple[bool, list[tuple[bool, str]]] | None:
         """Return whether one customer is in, and for each condition whether it holds and what is known.
@@ -148,29 +185,48 @@ class Batch:
             return None
         known = self.evaluator.known
         told = [(rows[leaf.column][0].as_py(), fact(rows, leaf, known)[0].as_py()) for leaf in plan.leaves]
-        return bool(truth(rows, plan.root)[0].as_py()), told
+        is_over = self._rules[name].segment.is_expired(self.evaluator.as_of)
+        return bool(truth(rows, plan.root)[0].as_py()) and not is_over, told
 
-    def provide(self, name: str, members: pa.Table) -> None:
-        """Say who the members of a segment are (customer_key, entered_at), for the rules that name it."""
-        if any(name in plan.memberships for plan in self.plans.values()):
-            self._tables[name] = f"run_members_{len(self._tables) + 1}"
-            self._session.temporary(self._tables[name], members.select(["customer_key", "entered_at"]))
+    def settle(self, name: str) -> Changes:
+        """Evaluate a rule for those that name it, as if it had been built, and return what changed."""
+        before = self.evaluator.history.previous(name)
+        changes = compare(self.members(name), before.members, self.evaluator.as_of.at)
+        self.provide(name, changes, is_first=before.as_of is None)
+        return changes
 
-    def settle(self, name: str) -> None:
-        """Evaluate a rule for those that name it, as if it had been built."""
-        before = previous(self.evaluator.warehouse, name, self.evaluator.as_of)
-        self.provide(name, compare(self.members(name), before.members, self.evaluator.as_of.at).members)
+    def provide(self, name: str, changes: Changes, *, is_first: bool) -> None:
+        """Say who the members of a segment are, for the rules that name it; in a first run nobody enters."""
+        moves = MOVES.empty_table() if is_first else moved(changes.moved, self.evaluator.as_of.epoch)
+        self._tell(name, changes.members, moves)
+
+    def _tell(self, name: str, members: pa.Table, moves: pa.Table) -> None:
+        if any(name in plan.segments for plan in self.plans.values()):
+            number = len(self._told.members) + 1
+            since = members.select(["customer_key", "entered_at"])
+            self._told.members[name] = self._table(f"run_members_{number}", since)
+            if any(asked.segment == name for plan in self.plans.values() for asked in plan.moves):
+                moves = pa.concat_tables([self.evaluator.history.moves(name), moves])
+                self._told.moves[name] = self._table(f"run_moves_{number}", moves)
+
+    def _table(self, name: str, rows: pa.Table) -> str:
+        self._session.temporary(name, rows)
+        return name
 
     def _judge(self, plan: Plan, customer_key: int | None) -> pa.Table:
         dialect = self.evaluator.warehouse.engine.dialect
         if not self._is_measured:
-            for statement in measure(self._measures, dialect):
+            for statement in measure(self.measures, dialect):
                 self._session.materialise(statement.name, statement.sql)
             self._is_measured = True
-        for segment in plan.memberships:
-            if segment not in self._tables:
-                self.provide(segment, stored_members(self.evaluator.warehouse, segment, self.evaluator.as_of))
-        return self._session.arrow(judge(plan, self._tables, customer_key, dialect))
+        for segment in sorted(plan.segments - {*self._told.members}):
+            found = self.evaluator.history.members(segment)
+            if found is None:
+                raise NotEnoughData(f"{segment} is not built at {self.evaluator.as_of}; build it first")
+            before = self.evaluator.history.previous(segment)
+            moves = compare(found.drop(["entered_at"]), before.members, self.evaluator.as_of.at).moved
+            self.provide(segment, Changes(found, moves), is_first=before.as_of is None)
+        return self._session.arrow(judge(plan, self._told, customer_key, dialect))
 
 
 def count_true(flags: pa.Array) -> int:

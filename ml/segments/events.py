@@ -14,13 +14,18 @@ from ml.settings import settings
 
 @dataclass(frozen=True)
 class Stream:
-    """A table of things that happened: its clock, its tie-breaker, its kinds, its properties."""
+    """A table of things that happened: its clock, its tie-breaker, its kinds, its properties.
+
+    What a visit is: the rows of one `session`, or each row of the kind `visit`.
+    """
 
     table: str
     clock: str
     id: str
     kind: str
     properties: Mapping[str, str] = field(compare=False)
+    session: str = ""
+    visit: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,7 @@ WEB = Stream(
         "duration_seconds": "duration_seconds",
         "scroll_depth": "scroll_depth",
     },
+    session="session_id",
 )
 ORDERS = Stream(
     "customer_orders",
@@ -61,6 +67,7 @@ ORDERS = Stream(
     "order_id",
     "status",
     {"channel": "channel", "store": "store_id", "value": "total_cents"},
+    visit="placed",
 )
 LINES = Stream(
     "customer_order_lines",

@@ -107,6 +107,7 @@ class Portion(Form):
         None, description="Share of the customers who have a value, above 0 and up to 1; rounded up."
     )
     count: Positive | None = Field(None, description="Number of customers.")
+    within: Text | None = Field(None, description="A segment: rank its members only. Left out, everybody is ranked.")
 
     @model_validator(mode="after")
     def _one(self) -> Self:

@@ -1,43 +1,97 @@
-"""What is stored of a segment's earlier runs."""
+"""What is known of segments from their runs: who was in before, and who entered and left."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ml.times import AsOf
 from ml.warehouse import Warehouse
 
 _RUN = ("as_of", "evaluated_at", "definition_hash", "model_versions")
-_MEMBER = ("customer_key", "reason", "entered_at")
+_MEMBER = ("customer_key", "reason", "entered_at", "degree")
+MEMBERS = pa.schema(
+    [
+        ("customer_key", pa.int64()),
+        ("reason", pa.string()),
+        ("entered_at", pa.timestamp("us")),
+        ("degree", pa.float64()),
+    ]
+)
+MOVES = pa.schema([("customer_key", pa.int64()), ("change", pa.string()), ("moved_epoch", pa.int64())])
 
 
 @dataclass(frozen=True)
 class Previous:
     """A segment's latest run before an `as_of`; times are None and there are no members when there is none.
 
-    `members`: customer_key, reason, entered_at.
+    `members`: customer_key, reason, entered_at, degree.
     """
 
-    as_of: datetime | None
-    evaluated_at: datetime | None
-    definition_hash: str
-    model_versions: str
-    members: pa.Table
+    as_of: datetime | None = None
+    evaluated_at: datetime | None = None
+    definition_hash: str = ""
+    model_versions: str = "{}"
+    members: pa.Table = field(default_factory=MEMBERS.empty_table)
 
 
-def previous(warehouse: Warehouse, segment: str, as_of: AsOf) -> Previous:
-    """Return a segment's latest run before `as_of`."""
-    where = {"segment": segment, "as_of": ("<", as_of)}
-    runs = warehouse.read_arrow("segment_runs", _RUN, where, order_by=["as_of"]).to_pylist()
-    last: dict[str, Any] = runs[-1] if runs else {**dict.fromkeys(_RUN), "definition_hash": "", "model_versions": "{}"}
-    return Previous(**last, members=stored_members(warehouse, segment, last["as_of"]))
+class History(Protocol):
+    """What an evaluation at an `as_of` asks of the runs of segments."""
+
+    def previous(self, segment: str) -> Previous:
+        """Return a segment's latest run before."""
+
+    def members(self, segment: str) -> pa.Table | None:
+        """Return the members (as in `Previous`) of its run at the very `as_of`; None when there is no such run."""
+
+    def moves(self, segment: str) -> pa.Table:
+        """Return who entered and left in its runs before: customer_key, change, moved_epoch.
+
+        Those whom its first run found are not among them: nobody saw them enter.
+        """
 
 
-def stored_members(warehouse: Warehouse, segment: str, as_of: datetime | AsOf | None) -> pa.Table:
-    """Return customer_key, reason and entered_at of a segment's members at one of its runs."""
-    where = {"segment": segment, "as_of": as_of}
-    return warehouse.read_arrow("segment_members", _MEMBER, where, ["customer_key"])
+@dataclass(frozen=True)
+class StoredHistory:
+    """The runs that are in the warehouse."""
+
+    warehouse: Warehouse
+    as_of: AsOf
+
+    def previous(self, segment: str) -> Previous:
+        """Return a segment's latest run before `as_of`."""
+        where = {"segment": segment, "as_of": ("<", self.as_of)}
+        runs = self.warehouse.read_arrow("segment_runs", _RUN, where, order_by=["as_of"]).to_pylist()
+        if not runs:
+            return Previous()
+        last: dict[str, Any] = runs[-1]
+        return Previous(**last, members=self._members(segment, last["as_of"]))
+
+    def members(self, segment: str) -> pa.Table | None:
+        """Return a segment's members at `as_of`; None when it was not built."""
+        if not self.warehouse.count("segment_runs", {"segment": segment, "as_of": self.as_of}):
+            return None
+        return self._members(segment, self.as_of)
+
+    def moves(self, segment: str) -> pa.Table:
+        """Return who entered and left before `as_of`."""
+        where = {"segment": segment, "as_of": ("<", self.as_of)}
+        rows = self.warehouse.read_arrow(
+            "segment_changes", ["customer_key", "change", "as_of", "previous_as_of"], where
+        )
+        rows = rows.filter(pc.is_valid(rows["previous_as_of"]))
+        return moved(rows, pc.cast(pc.cast(rows["as_of"], pa.timestamp("s")), pa.int64()))
+
+    def _members(self, segment: str, as_of: datetime | AsOf) -> pa.Table:
+        where = {"segment": segment, "as_of": as_of}
+        return self.warehouse.read_arrow("segment_members", _MEMBER, where, ["customer_key"])
+
+
+def moved(rows: pa.Table, epoch: Any) -> pa.Table:
+    """Return changes as `History.moves` has them; `epoch` is a column, or one second for all."""
+    when = epoch if isinstance(epoch, pa.ChunkedArray) else pa.repeat(pa.scalar(epoch, pa.int64()), rows.num_rows)
+    return pa.table({"customer_key": rows["customer_key"], "change": rows["change"], "moved_epoch": when}, schema=MOVES)

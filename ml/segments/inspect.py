@@ -16,7 +16,7 @@ from ml.segments.catalogue import load_catalogue
 from ml.segments.compiler import plan_rule
 from ml.segments.evaluate import Batch, Evaluator, count_true
 from ml.segments.measures import Measures
-from ml.segments.program import judge, measure
+from ml.segments.program import Told, judge, measure
 from ml.segments.rules import Rule
 from ml.segments.vocabulary import Vocabulary, load_vocabulary
 from ml.segments.words import sentence
@@ -53,12 +53,12 @@ def describe(rule: Rule, as_of: AsOf, known: Vocabulary) -> dict[str, Any]:
 def sql(rule: Rule, as_of: AsOf, known: Vocabulary) -> str:
     """Return the statements that evaluate a rule alone, each with a comment that names the table it makes."""
     measures = Measures(as_of)
-    plan = plan_rule(rule.condition, known.events, measures)
-    members = {segment: f"run_members_of_{segment}" for segment in plan.memberships}
+    plan = plan_rule(rule, known, measures)
+    told = Told(*({name: f"run_{what}_of_{name}" for name in plan.segments} for what in ("members", "moves")))
     statements = [(f"-- {name}", text) for name, text in measure(measures)]
     return "\n\n".join(
         f"{title}\n{sqlglot.transpile(text, read='duckdb', write='duckdb', pretty=True, comments=False)[0]};"
-        for title, text in [*statements, ("-- members", judge(plan, members))]
+        for title, text in [*statements, ("-- members", judge(plan, told))]
     )
 
 
@@ -112,4 +112,4 @@ def _looking(name: str, as_of: str | None, warehouse: Warehouse | None) -> Itera
     rules = catalogue.needed(name)
     evaluator = Evaluator(house, parse_as_of(as_of) if as_of else latest_as_of(house), known)
     with evaluator.trial(rules) as batch:
-        yield evaluator, batch, rules[-1]
+        yield evaluator, batch, next(rule for rule in rules if rule.name == name)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from ml.errors import ConfigError
-from ml.segments.conditions import Condition, Consent
+from ml.segments.conditions import AllOf, Condition, WeightOf
 from ml.segments.forms import Form, Text, refuse
 from ml.segments.reading import Place, read_definition
+from ml.segments.standing import Consent, ScoreCondition
+from ml.times import AsOf, parse_as_of
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -45,6 +48,13 @@ class Guard(Form):
     )
 
 
+def _named(value: object) -> object:
+    return {"segment": value} if isinstance(value, str) else value
+
+
+Excluded = Annotated[Condition, BeforeValidator(_named)]
+
+
 class Segment(Form):
     """One segment: who is in it, why it exists, and what may be done with it."""
 
@@ -55,6 +65,19 @@ class Segment(Form):
     action: Text = Field(description="What the campaign does.")
     who: Condition = Field(description="The condition; see below.")
     parent: Name | None = Field(None, description="A segment that every member must be in as well.")
+    exclude: tuple[Excluded, ...] = Field(
+        (), description="Names of segments, or conditions, whose customers are never members."
+    )
+    exclusive_group: Name | None = Field(
+        None, description="Of the segments of a group, a customer is in the first by priority whose condition it meets."
+    )
+    priority: int | None = Field(None, ge=1, description="Place in the exclusive group; 1 comes first.")
+    membership: Literal["rule", "probability"] = Field(
+        "rule",
+        description="probability: each member carries a degree from 0 to 1, which is the probability of the score, or "
+        "the share of the points, that `who` is made of.",
+    )
+    expires: date | None = Field(None, description="From this day on (in the settings' time zone) nobody is a member.")
     refresh: Refresh = Field("daily", description="How often it is built: daily, weekly or monthly.")
     holdout: float = Field(
         0.0, ge=0, le=0.5, description="Share of the members kept back from every platform, for measurement."
@@ -63,6 +86,31 @@ class Segment(Form):
     guard: Guard | None = Field(None, description="Changes beyond which a push is refused; else the destination's.")
     consent: Consent = Field(description="What a member must have agreed to before it is synced.")
     destinations: tuple[Name, ...] = Field((), description="Platforms of `config/destinations.yaml`.")
+
+    @model_validator(mode="after")
+    def _waterfall(self) -> Self:
+        if (self.exclusive_group is None) != (self.priority is None):
+            missing = "exclusive_group" if self.priority else "priority"
+            raise refuse("exclusive_group and priority go together: which group, and which place in it", missing)
+        return self
+
+    @model_validator(mode="after")
+    def _degree(self) -> Self:
+        if self.membership == "probability" and self.graded is None:
+            words = "a degree needs one score or one weight in `who`, alone or in its topmost all"
+            raise refuse(words, "membership")
+        return self
+
+    @property
+    def graded(self) -> ScoreCondition | WeightOf | None:
+        """The part of `who` that gives a degree: the one score or weight, alone or in the topmost `all`."""
+        parts = self.who.all if isinstance(self.who, AllOf) else (self.who,)
+        found = [part for part in parts if isinstance(part, ScoreCondition | WeightOf)]
+        return found[0] if len(found) == 1 else None
+
+    def is_expired(self, at: AsOf) -> bool:
+        """Whether nobody is a member any more."""
+        return self.expires is not None and at >= parse_as_of(self.expires.isoformat())
 
 
 def read_segment(path: Path) -> tuple[Segment, dict[Place, int]]:

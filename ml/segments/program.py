@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,25 +26,33 @@ def measure(measures: Measures, dialect: Dialect = "duckdb") -> Iterator[Stateme
     def statement(name: str, file: str, **params: object) -> Statement:
         return Statement(name, render_file(QUERIES / f"{file}.sql", dialect, **params))
 
-    for tallies in measures.tallies.values():
-        yield statement(tallies.name, "tallies", of=tallies)
+    # What is counted since an event comes after what finds that event.
+    for tallies in sorted(measures.tallies.values(), key=lambda one: bool(one.anchors)):
+        yield statement(tallies.name, "distincts" if tallies.distinct else "tallies", of=tallies)
+    for visits in measures.visits.values():
+        yield statement(visits.name, "visits", of=visits)
     if measures.sequences:
         yield statement("run_happened", "happened", of=measures.happened)
     for sequence, name in measures.sequences.items():
-        yield statement(name, "sequence", of=sequence, flags=measures.happened.flags)
+        yield statement(name, "sequence", of=sequence, seen=measures.happened)
     yield statement("run_measured", "measured", of=measures, as_of=measures.as_of)
 
 
-def judge(plan: Plan, members: Mapping[str, str], customer_key: int | None = None, dialect: Dialect = "duckdb") -> str:
+class Told(NamedTuple):
+    """The tables that tell of other segments, by segment.
+
+    `members`: customer_key, entered_at. `moves`: customer_key, change, moved_epoch, one row for each entry and exit.
+    """
+
+    members: dict[str, str]
+    moves: dict[str, str]
+
+
+def judge(plan: Plan, told: Told, customer_key: int | None = None, dialect: Dialect = "duckdb") -> str:
     """Return a rule's question over `run_measured`: one row a member, or one row for `customer_key`, member or not.
 
-    Args:
-        plan: what the rule asks.
-        members: for each segment it names, the table with customer_key and entered_at of its members.
-        customer_key: ask about this customer only.
-        dialect: the engine.
-
-    Columns of the rows: customer_key, the values of the conditions, and for each condition whether it holds.
+    Columns of the rows: customer_key, the values of the conditions, for each condition whether it holds, and the
+    points of each weighted sum in millionths of thousandths.
     """
-    tables = {source: members[segment] for segment, source in plan.memberships.items()}
-    return render_file(QUERIES / "judged.sql", dialect, plan=plan, tables=tables, customer_key=customer_key)
+    tables = {"members": told.members, "moves": told.moves}
+    return render_file(QUERIES / "judged.sql", dialect, plan=plan, customer_key=customer_key, **tables)

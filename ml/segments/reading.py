@@ -45,10 +45,11 @@ def at(path: Path, lines: dict[Place, int], place: Place) -> str:
     while known and known not in lines:
         known = known[:-1]
     line = f":{lines[known]}" if known in lines else ""
-    return f"{path}{line}: {_spoken(place)}"
+    return f"{path}{line}: {spoken(place)}"
 
 
-def _spoken(place: Place) -> str:
+def spoken(place: Place) -> str:
+    """Return a place as a person writes it: `who.all[1].feature`."""
     text = ""
     for part in place:
         text += f"[{part}]" if isinstance(part, int) else f".{part}"
@@ -122,6 +123,6 @@ def _note_lines(path: Path, node: yaml.Node | None, place: Place, lines: dict[Pl
             inner, line = (*place, str(key.value)), key.start_mark.line + 1
             if inner in lines:
                 # YAML would silently keep the last one.
-                raise ConfigError(f"{path}:{line}: {_spoken(inner)} is there twice; first on line {lines[inner]}")
+                raise ConfigError(f"{path}:{line}: {spoken(inner)} is there twice; first on line {lines[inner]}")
             lines[inner] = line
             _note_lines(path, value, inner, lines)

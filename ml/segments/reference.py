@@ -4,27 +4,36 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator
+from inspect import cleandoc
 from typing import Any, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from ml.segments import conditions as c
+from ml.segments import behaviour, standing
+from ml.segments.conditions import KINDS, Weighted
 from ml.segments.durations import Duration
 from ml.segments.events import load_events
 from ml.segments.forms import Bounds, Form, Portion, Unit
+from ml.segments.house import HouseRules
 from ml.segments.language import Guard, Limits, Segment
 
 BEGIN, END = "<!-- reference: made by `audienceflow docs`, do not edit -->", "<!-- end of the reference -->"
-_PARTS: tuple[type[Form], ...] = (Bounds, Unit, Portion, c.BreakEven, c.Where, c.Step, c.Closing, c.Consent)
+_PARTS: tuple[type[Form], ...] = (
+    *(Bounds, Unit, Portion, standing.BreakEven, standing.Span, Weighted),
+    *(behaviour.Where, behaviour.Anchor, behaviour.Step, behaviour.Closing, standing.Consent),
+)
 _NAMES: dict[type[Form], str] = {
     Bounds: "comparison",
     Unit: "comparison from 0 to 1",
     Portion: "portion",
-    c.BreakEven: "break-even",
-    c.Where: "where",
-    c.Step: "step",
-    c.Closing: "then_not",
-    c.Consent: "consent",
+    standing.BreakEven: "break-even",
+    behaviour.Where: "where",
+    behaviour.Step: "step",
+    behaviour.Closing: "then_not",
+    standing.Consent: "consent",
+    standing.Span: "span",
+    behaviour.Anchor: "since",
+    Weighted: "points",
     Limits: "limits",
     Guard: "guard",
 }
@@ -38,11 +47,12 @@ def page(text: str) -> str:
 
 
 def reference() -> str:
-    """Return the reference: a file's keys, the conditions, their parts, and the kinds of event."""
+    """Return the reference: a file's keys, those for all files, the conditions, their parts, and the kinds of event."""
     parts = ["### A file", "", *_table(Segment)]
     parts += _sections([(f"#### {_NAMES[form]}", form) for form in (Limits, Guard)])
+    parts += ["### For every segment: `config/segmentation.yaml`", "", *_table(HouseRules)]
     parts += ["### Conditions", ""]
-    parts += _sections([(f"#### {kind}", form) for kind, form in c.KINDS.items()])
+    parts += _sections([(f"#### {kind}", form) for kind, form in KINDS.items()])
     parts += ["### Parts of conditions", ""]
     parts += _sections([(f"#### {_NAMES[form]}", form) for form in _PARTS])
     return "\n".join([*parts, *_events()])
@@ -50,7 +60,7 @@ def reference() -> str:
 
 def _sections(forms: list[tuple[str, type[Form]]]) -> Iterator[str]:
     for title, form in forms:
-        yield from (title, "", str(form.__doc__).strip(), "", *_table(form))
+        yield from (title, "", cleandoc(str(form.__doc__)), "", *_table(form))
 
 
 def _table(form: type[Form]) -> list[str]:

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from ml.segments.conditions import AllOf, SegmentCondition, leaves
+from ml.segments.conditions import AllOf, NotOf, Weighted, leaves
 from ml.segments.forms import Form
 from ml.segments.language import Segment
+from ml.segments.standing import FeatureCondition, ScoreCondition, SegmentCondition
 
 _WORDS = ("description", "goal", "owner", "action")
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A segment as it is evaluated: `who` within the parent."""
+    """A segment as it is evaluated: `who` within the parent, without those who are excluded.
+
+    `everywhere` are conditions that keep a customer out of every segment; `rivals` are the segments of the same
+    exclusive group that come first.
+    """
 
     segment: Segment
+    everywhere: tuple[Form, ...] = ()
+    rivals: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -27,22 +34,53 @@ class Rule:
         return self.segment.name
 
     @cached_property
+    def asked(self) -> tuple[Form, ...]:
+        """What makes a member."""
+        parent = self.segment.parent
+        return (*([SegmentCondition(segment=parent)] if parent else []), self.segment.who)
+
+    @cached_property
+    def barred(self) -> tuple[Form, ...]:
+        """What a member must not be."""
+        rivals = (SegmentCondition(segment=name) for name in self.rivals)
+        return tuple(NotOf(not_=condition) for condition in (*self.segment.exclude, *self.everywhere, *rivals))
+
+    @cached_property
     def condition(self) -> Form:
-        """What a member meets."""
-        if self.segment.parent is None:
-            return self.segment.who
-        return AllOf(all=(SegmentCondition(segment=self.segment.parent), self.segment.who))
+        """All of it as one condition."""
+        parts = (*self.asked, *self.barred)
+        return parts[0] if len(parts) == 1 else AllOf(all=parts)
 
     @cached_property
     def references(self) -> tuple[str, ...]:
         """The segments it names, in the order it names them."""
-        named = [leaf.segment for leaf in leaves(self.condition) if isinstance(leaf, SegmentCondition)]
-        return tuple(dict.fromkeys(named))
+        return tuple(dict.fromkeys(segments_in([self.condition])))
+
+    @cached_property
+    def scores(self) -> tuple[ScoreCondition | Weighted, ...]:
+        """The conditions that need a model's scores."""
+        return tuple(leaf for leaf in leaves(self.condition) if isinstance(leaf, ScoreCondition | Weighted))
+
+    @property
+    def models(self) -> list[str]:
+        """The models it uses."""
+        return sorted({str(leaf.score) for leaf in self.scores})
 
     def digest(self, others: Mapping[str, Rule]) -> str:
         """Return a hash of what the definition does, including the segments it names; words do not count."""
         said = self.segment.model_dump(mode="json", by_alias=True, exclude_none=True)
         for words in _WORDS:
             said.pop(words)
+        said["everywhere"] = [c.model_dump(mode="json", by_alias=True, exclude_none=True) for c in self.everywhere]
         said["references"] = {name: others[name].digest(others) for name in self.references}
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def segments_in(conditions: Iterable[Form]) -> Iterator[str]:
+    """Yield the segments that conditions name."""
+    for condition in conditions:
+        for leaf in leaves(condition):
+            if isinstance(leaf, SegmentCondition):
+                yield leaf.segment
+            elif isinstance(leaf, FeatureCondition | ScoreCondition):
+                yield from (portion.within for portion in (leaf.top, leaf.bottom) if portion and portion.within)

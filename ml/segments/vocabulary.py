@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from ml.config import load_yaml
+from ml.features.config import Lifecycle, load_config
 from ml.segments.events import EventKind, load_events
+from ml.segments.house import HouseRules, load_house_rules
 from ml.settings import settings
 from ml.sql import table
 
 ScoreKind = Literal["probability", "cents"]
+# Columns of `customer_profiles` that name one person: no segment is about them.
+IDENTIFIERS = frozenset({"customer_key", "email", "phone", "first_name", "last_name"})
 
 
 @dataclass(frozen=True)
@@ -25,21 +29,49 @@ class FeatureKind:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Known names. `destinations` is None where nothing says which there are."""
+    """Known names, and what else a definition is read with.
+
+    `destinations` is None where nothing says which there are; `offers` are groups of models whose scores rank offers
+    against each other.
+    """
 
     features: Mapping[str, FeatureKind]
     scores: Mapping[str, ScoreKind]
     events: Mapping[str, EventKind]
     destinations: frozenset[str] | None = None
+    offers: tuple[frozenset[str], ...] = ()
+    attributes: Mapping[str, FeatureKind] = field(default_factory=dict)
+    lifecycle: Lifecycle = field(default_factory=lambda: Lifecycle(new=28, active=28, at_risk=56, dormant=112))
+    house: HouseRules = field(default_factory=HouseRules)
+
+    def offers_with(self, model: str) -> tuple[str, ...]:
+        """Return the models whose offers compete with that of `model`, by name; none when it offers nothing."""
+        return tuple(sorted(next((group for group in self.offers if model in group), ())))
 
 
 def load_vocabulary() -> Vocabulary:
-    """Collect the names from `sql/3_features`, `config/models`, `config/events.yaml` and `config/destinations.yaml`."""
+    """Collect the names from `sql/` and from what `config/` says of models, events, destinations and the house."""
     from ml.models.spec import load_specs
 
-    config = settings().config_dir
-    scores: dict[str, ScoreKind] = {name: spec.kind for name, spec in load_specs().items()}
-    return Vocabulary(_features(), scores, load_events(), _destinations(config / "destinations.yaml"))
+    config, specs = settings().config_dir, load_specs()
+    return Vocabulary(
+        features=_features(),
+        scores={name: spec.kind for name, spec in specs.items()},
+        events=load_events(),
+        destinations=_destinations(config / "destinations.yaml"),
+        offers=(frozenset(name for name, spec in specs.items() if spec.task == "propensity"),),
+        attributes=_attributes(),
+        lifecycle=load_config().lifecycle,
+        house=load_house_rules(config),
+    )
+
+
+def _attributes() -> dict[str, FeatureKind]:
+    return {
+        column.name: FeatureKind(is_number=column.type in {"BIGINT", "INTEGER", "DOUBLE"})
+        for column in table("customer_profiles").columns
+        if column.name not in IDENTIFIERS
+    }
 
 
 def _features() -> dict[str, FeatureKind]:

@@ -2,30 +2,40 @@
 
 {% set in_order = "ORDER BY place ASC NULLS LAST" | safe %}
 
-{% macro happened(of, flags) %}
+{% macro followed(of, seen) %}
+customer_key{% for link in of.links %}, {{ seen.links[link] | identifier }}{% endfor %}
+{% endmacro %}
+
+{% macro happened(of, seen) %}
 happened AS (
   SELECT
     customer_key
     , happened_epoch
     , place
+    {% for link in of.links %}
+    , {{ seen.links[link] | identifier }}
+    {% endfor %}
     {% for step in of.steps %}
-    , CASE WHEN {{ flags[step.what] | identifier }} AND happened_epoch < {{ of.window.end }} THEN TRUE ELSE FALSE END
+    , CASE WHEN {{ seen.flags[step.what] | identifier }} AND happened_epoch < {{ of.window.end }} THEN TRUE ELSE FALSE END
         AS {{ ("is_step_" ~ loop.index) | identifier }}
     {% endfor %}
     {% if of.closing %}
-    , {{ flags[of.closing] | identifier }} AS is_closing
+    , {{ seen.flags[of.closing] | identifier }} AS is_closing
     {% endif %}
   FROM run_happened
-  WHERE ({% for what in of.happenings %}{{ flags[what] | identifier }}{% if not loop.last %} OR {% endif %}{% endfor %})
+  WHERE ({% for what in of.happenings %}{{ seen.flags[what] | identifier }}{% if not loop.last %} OR {% endif %}{% endfor %})
     AND happened_epoch < {{ of.ends }}
     {% if of.window.start is not none %}
     AND happened_epoch >= {{ of.window.start }}
     {% endif %}
+    {% for link in of.links %}
+    AND {{ seen.links[link] | identifier }} IS NOT NULL
+    {% endfor %}
 )
 {% endmacro %}
 
-{% macro carried(of) %}
-    customer_key
+{% macro carried(of, seen) %}
+    {{ followed(of, seen) }}
     , happened_epoch
     , place
     {% for step in of.steps %}
@@ -37,15 +47,15 @@ happened AS (
 {% endmacro %}
 
 {# done_epoch: when this step was complete; ready_epoch: the latest completion of the step before, strictly earlier. #}
-{% macro reached(of, step, number) %}
+{% macro reached(of, seen, step, number) %}
 {% set before = "happened" if number == 1 else "step_" ~ (number - 1) %}
 {% if number > 1 %}
 {% set ready = "ready_" ~ number %}
 , {{ ready | identifier }} AS (
   SELECT
-    {{ carried(of) }}
+    {{ carried(of, seen) }}
     , MAX(done_epoch) OVER (
-        PARTITION BY customer_key {{ in_order }} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        PARTITION BY {{ followed(of, seen) }} {{ in_order }} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
     ) AS ready_epoch
   FROM {{ before | identifier }}
 )
@@ -53,20 +63,20 @@ happened AS (
 {% endif %}
 , {{ ("step_" ~ number) | identifier }} AS (
   SELECT
-    {{ carried(of) }}
-    , CASE WHEN {{ complete(step, number) }} THEN happened_epoch END AS done_epoch
+    {{ carried(of, seen) }}
+    , CASE WHEN {{ complete(of, seen, step, number) }} THEN happened_epoch END AS done_epoch
   FROM {{ before | identifier }}
 )
 {% endmacro %}
 
-{% macro complete(step, number) %}
+{% macro complete(of, seen, step, number) %}
 {% set flag = ("is_step_" ~ number) | identifier %}
 {{ flag }}
 {% if step.count > 1 %}
-AND {{ first_of_run(step, flag, "happened_epoch") }} {{ not_before(step.within) }}
+AND {{ first_of_run(of, seen, step, flag, "happened_epoch") }} {{ not_before(step.within) }}
 {% endif %}
 {% if number > 1 and step.count > 1 %}
-AND {{ first_of_run(step, flag, "ready_epoch") }} {{ not_before(step.no_later_than) }}
+AND {{ first_of_run(of, seen, step, flag, "ready_epoch") }} {{ not_before(step.no_later_than) }}
 {% elif number > 1 %}
 AND ready_epoch {{ not_before(step.no_later_than) }}
 {% endif %}
@@ -80,18 +90,18 @@ IS NOT NULL
 {% endif %}
 {% endmacro %}
 
-{% macro first_of_run(step, flag, column) %}
-LAG({{ column | identifier }}, {{ step.count - 1 }}) OVER (PARTITION BY customer_key, {{ flag }} {{ in_order }})
+{% macro first_of_run(of, seen, step, flag, column) %}
+LAG({{ column | identifier }}, {{ step.count - 1 }}) OVER (PARTITION BY {{ followed(of, seen) }}, {{ flag }} {{ in_order }})
 {% endmacro %}
 
-{% macro closed(of) %}
+{% macro closed(of, seen) %}
 {% if of.closing %}
 , closed AS (
   SELECT
     customer_key
     , done_epoch
     , MIN(CASE WHEN is_closing THEN happened_epoch END) OVER (
-        PARTITION BY customer_key {{ in_order }} ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING
+        PARTITION BY {{ followed(of, seen) }} {{ in_order }} ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING
     ) AS closing_epoch
   FROM {{ ("step_" ~ (of.steps | length)) | identifier }}
 )

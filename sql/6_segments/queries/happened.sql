@@ -8,6 +8,13 @@ WITH happened AS (
     , {{ stream.clock | identifier }} AS happened_epoch
     , {{ stream.id | identifier }} AS event_id
     , {{ loop.index }} AS stream
+    {% for link, name in of.links.items() %}
+    {% if link in stream.properties %}
+    , {{ stream.properties[link] | identifier }} AS {{ name | identifier }}
+    {% else %}
+    , CAST(NULL AS VARCHAR) AS {{ name | identifier }}
+    {% endif %}
+    {% endfor %}
     {% for what, flag in of.flags.items() %}
     {% if what.kind.stream.table == stream.table %}
     , CASE WHEN {{ is_event(what) }} THEN TRUE ELSE FALSE END AS {{ flag | identifier }}
@@ -27,6 +34,9 @@ SELECT
       PARTITION BY customer_key
       ORDER BY happened_epoch ASC NULLS LAST, event_id ASC NULLS LAST, stream ASC NULLS LAST
   ) AS place
+  {% for name in of.links.values() %}
+  , {{ name | identifier }}
+  {% endfor %}
   {% for flag in of.flags.values() %}
   , {{ flag | identifier }}
   {% endfor %}

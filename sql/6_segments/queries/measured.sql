@@ -1,5 +1,5 @@
 -- Everybody known at as_of with every fact that any segment of the run asks for: one row per customer.
-{% from "macros/segments.sql" import ranking %}
+{% from "macros/segments.sql" import found, is_in_stage, ranking, stage %}
 WITH everybody AS (
   SELECT
     customer_key
@@ -23,6 +23,30 @@ WITH everybody AS (
   WHERE as_of = {{ scores.as_of }} AND model = {{ scores.model }}
 )
 {% endfor %}
+{% for asked, name in of.offers.items() %}
+, {{ (name ~ "_places") | identifier }} AS (
+  SELECT
+    customer_key
+    , model
+    , ROW_NUMBER() OVER (
+        PARTITION BY customer_key ORDER BY score DESC NULLS LAST, model ASC NULLS LAST
+    ) AS place
+  FROM customer_scores
+  WHERE as_of = {{ asked.as_of }} AND model IN ({{ asked.models }})
+), {{ name | identifier }} AS (
+  SELECT customer_key, place FROM {{ (name ~ "_places") | identifier }} WHERE model = {{ asked.model }}
+)
+{% endfor %}
+{% if of.attributes %}
+, profiles AS (
+  SELECT
+    customer_key
+    {% for attribute in of.attributes %}
+    , {{ attribute | identifier }}
+    {% endfor %}
+  FROM customer_profiles
+)
+{% endif %}
 {% for asked, name in of.consents.items() %}
 , {{ name | identifier }} AS (
   SELECT customer_key, granted FROM customer_consents
@@ -32,11 +56,19 @@ WITH everybody AS (
 SELECT
   everybody.customer_key
   {% for value in of.values.values() %}
-  {% set found = value.source | identifier ~ "." | safe ~ value.of | identifier %}
-  {% if value.zero %}
-  , COALESCE({{ found }}, 0) AS {{ value.column | identifier }}
+  {% if value.given %}
+  , CASE WHEN {{ found(value.given) }} IS NOT NULL THEN COALESCE({{ found(value.of) }}, 0) END AS {{ value.column | identifier }}
+  {% elif value.zero %}
+  , COALESCE({{ found(value.of) }}, 0) AS {{ value.column | identifier }}
   {% else %}
-  , {{ found }} AS {{ value.column | identifier }}
+  , {{ found(value.of) }} AS {{ value.column | identifier }}
+  {% endif %}
+  {% endfor %}
+  {% for made, column in of.stages.items() %}
+  {% if made.names is defined %}
+  , {{ is_in_stage(made) }} AS {{ column | identifier }}
+  {% else %}
+  , {{ stage(made) }} AS {{ column | identifier }}
   {% endif %}
   {% endfor %}
 FROM everybody

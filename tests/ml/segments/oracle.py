@@ -2,17 +2,9 @@
 
 import math
 
-from ml.segments.conditions import (
-    AllOf,
-    AnyOf,
-    ConsentCondition,
-    EventCondition,
-    FeatureCondition,
-    NotOf,
-    ScoreCondition,
-    SegmentCondition,
-    SequenceCondition,
-)
+from ml.segments.behaviour import EventCondition, SequenceCondition
+from ml.segments.conditions import AllOf, AnyOf, NotOf
+from ml.segments.standing import ConsentCondition, FeatureCondition, ScoreCondition, SegmentCondition
 from tests.ml.segments.worlds import World
 
 ORDER_KINDS = {"order": "placed", "order_returned": "returned"}
