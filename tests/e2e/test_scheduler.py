@@ -100,6 +100,7 @@ def airflow(home: Path, full_demo: Path, warehouse_url: str, monkeypatch: pytest
         env = os.environ | airflow_environment(home, port)
         env["AIRFLOW_CONN_HUBSPOT_DEFAULT"] = connection_json(crm)
         env["AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION"] = "False"
+        env["AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL"] = "600"  # the files stay as they are
         _prepare(env)
         address = env["AIRFLOW__API__BASE_URL"]
         password = services.password()
@@ -131,7 +132,7 @@ def _until_measured(airflow: Airflow) -> list[dict[str, Any]]:
         measured = any(run["dag_id"] == CHAIN[-1] and run["state"] == "success" for run in runs)
         if measured and all(run["state"] in FINISHED for run in runs):
             return runs
-        time.sleep(1)
+        time.sleep(2)
     raise AssertionError(f"not done after {MINUTES} minutes: {[(r['dag_id'], r['state']) for r in airflow.runs()]}")
 
 
