@@ -1,7 +1,7 @@
 """Score every customer with each champion: a calibrated probability or expected cents, and the reasons.
 
 Starts when new features are ready, trained or not, and again when a champion changes. A model without a champion is
-left out; when there is none at all the run is skipped and says so.
+left out; when there is none at all the run is skipped and says so. Last, each customer's offers get their ranks.
 """
 
 from __future__ import annotations
@@ -42,8 +42,15 @@ def score_customers() -> None:
 
         return score_model(name, as_of)
 
+    @task(pool=WRITER)
+    def rank(as_of: str) -> dict[str, Any]:
+        from ml.scores.offers import rank_offers
+
+        return rank_offers(as_of)
+
     as_of = as_of_task()
-    score.partial(as_of=as_of).expand(name=choose()) >> publish.override(outlets=tables("customer_scores"))(as_of)
+    scored = score.partial(as_of=as_of).expand(name=choose())
+    scored >> rank(as_of) >> publish.override(outlets=tables("customer_scores"))(as_of)
 
 
 score_customers()

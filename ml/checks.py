@@ -74,7 +74,8 @@ def _repeated(session: Session, spec: Table, partition: Mapping[str, Any], engin
     sets = [spec.key, *((c.name,) for c in spec.columns if c.checks.unique and (c.name,) != spec.key)]
     problems = []
     for names in sets:
-        keys = [schema.core(spec).c[name] for name in names]
+        # Several partitions may be checked at once; unique is meant within each.
+        keys = [schema.core(spec).c[name] for name in dict.fromkeys((*names, *spec.partition))]
         statement = sa.select(*keys, sa.func.count().label("times")).where(*schema.conditions(spec, partition))
         statement = statement.group_by(*keys).having(sa.func.count() > 1).limit(1)
         rows = session.arrow(schema.compile_literal(statement, engine)).to_pylist()

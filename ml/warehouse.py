@@ -108,6 +108,24 @@ class Warehouse:
         self._transact(spec, part, fill)
         return int(incoming.num_rows)
 
+    def rewrite(self, name: str, path: str | Path, where: Mapping[str, Any], **params: Any) -> TableRun:
+        """Replace the rows that match `where` by those of a query, which may read them, in one transaction.
+
+        `where` names whole partitions (see `read`); `params` are the file's Jinja variables. Raises `CheckFailed` (and
+        leaves the rows as they were) when one breaks a check.
+        """
+        spec, columns = table(name), ", ".join(table(name).column_names)
+        select = render_file(Path(path), self.engine.dialect, **params)
+        self.create(name)
+
+        def fill(session: engines.Session) -> None:
+            session.execute(f"CREATE TEMP TABLE incoming AS SELECT {columns} FROM ({select}) AS made")
+            session.execute(self._sql(schema.delete(spec, where)))
+            session.execute(f"INSERT INTO {name} ({columns}) SELECT {columns} FROM incoming")
+            session.execute("DROP TABLE incoming")
+
+        return self._transact(spec, where, fill)
+
     def delete(self, name: str, where: Mapping[str, Any] | None = None) -> None:
         """Delete the rows that match `where` (see `read`)."""
         self.create(name)

@@ -60,8 +60,8 @@ def ensure(spec: ModelSpec, chosen: Snapshots, as_of: AsOf, warehouse: Warehouse
     the hash is written after the build, so a killed build is built again.
     """
 
-    def build(at: AsOf) -> object:
-        return label(spec, at, as_of, warehouse)
+    def build(at: AsOf) -> None:
+        label(spec, at, as_of, warehouse)
 
     labels = _Part(_labels_of(spec), _definitions("4_labels") + _asked(spec), build)
     _build_stale([_features(warehouse), *_history(spec, warehouse), labels], chosen.all, as_of, warehouse)
@@ -81,7 +81,7 @@ class _Part:
 
     name: str
     definition: str
-    build: Callable[[AsOf], object]
+    build: Callable[[AsOf], None]
     table: str | None = None
 
 
@@ -106,8 +106,8 @@ def _build_stale(parts: Sequence[_Part], points: Iterable[AsOf], until: AsOf, wa
 
 
 def _features(warehouse: Warehouse) -> _Part:
-    def build(at: AsOf) -> object:
-        return build_features(str(at), warehouse)
+    def build(at: AsOf) -> None:
+        build_features(str(at), warehouse)
 
     return _Part("features", _definitions("3_features"), build, "customer_features")
 
@@ -118,8 +118,8 @@ def _history(spec: ModelSpec, warehouse: Warehouse) -> list[_Part]:
         return []
     asked = {"targets": by_kind(spec.siblings), "orders_decay": load_config().params()["orders_decay"]}
 
-    def build(at: AsOf) -> object:
-        return warehouse.run_table("target_history", {"as_of": at, "family": spec.family}, **asked)
+    def build(at: AsOf) -> None:
+        warehouse.run_table("target_history", {"as_of": at, "family": spec.family}, **asked)
 
     return [_Part(f"target_history {spec.family}", _definitions("3_features") + _asked(spec), build)]
 

@@ -15,18 +15,20 @@ from ml.errors import ConfigError
 from ml.features.catalogue import catalogue
 from ml.features.targets import Target
 from ml.models.spec_evaluation import Judging, attributes
+from ml.models.spec_search import Search, Weights
 from ml.settings import settings
 
 Task = Literal["churn", "clv", "propensity", "offer_response"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Days = Annotated[int, Field(ge=1, le=3660)]
 Share = Annotated[float, Field(gt=0, le=1)]
+RankBy = Literal["lift", "probability"]
 Calibration = Literal["auto", "sigmoid", "isotonic", "level", "btyd", "btyd_spread", "none"]
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 
 
-_CALIBRATIONS = {True: ("auto", "level", "btyd", "btyd_spread", "none"), False: ("sigmoid", "isotonic", "none")}
+_CALIBRATIONS = {True: ("auto", "level", "btyd", "btyd_spread", "none"), False: ("auto", "sigmoid", "isotonic", "none")}
 
 
 _OTHERS_CANDIDATES = {True: ("logistic",), False: ("tweedie_glm", "two_part")}
@@ -154,7 +156,9 @@ class _Shared(_Frozen):
     snapshots: Snapshots = Snapshots()
     features: Features = Features()
     candidates: Candidates = Candidates()
-    calibration: Calibration = "sigmoid"
+    weights: Weights = "auto"
+    search: Search = Search()
+    calibration: Calibration = "auto"
     gates: Gates = Gates()
     evaluation: Judging = Judging()
 
@@ -165,6 +169,7 @@ class ModelSpec(_Shared):
     target: Target | None = None
     family: str | None = None
     siblings: tuple[Target, ...] = ()
+    rank_by: RankBy | None = None
 
     @property
     def kind(self) -> Literal["probability", "cents"]:
@@ -190,7 +195,7 @@ class ModelSpec(_Shared):
 
     def fingerprint(self) -> str:
         """Return a hash of what the file says, its prose apart."""
-        text = json.dumps(self.model_dump(mode="json", exclude={"description", "siblings"}), sort_keys=True)
+        text = json.dumps(self.model_dump(mode="json", exclude={"description", "siblings", "rank_by"}), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -198,6 +203,7 @@ class ModelFile(_Shared):
     """One file of `config/models/`; a list of targets makes one model a target."""
 
     targets: tuple[Target, ...] = Field((), description="What a propensity is about; one model a target.")
+    rank_by: RankBy = Field("lift", description="By what a customer's targets are ranked: lift or probability.")
 
     @model_validator(mode="after")
     def _fits_task(self) -> Self:
@@ -218,10 +224,10 @@ class ModelFile(_Shared):
 
     def specs(self) -> list[ModelSpec]:
         """Return the models that this file registers."""
-        shared = self.model_dump(exclude={"targets", "name"})
+        shared = self.model_dump(exclude={"targets", "name", "rank_by"})
         if not self.targets:
             return [ModelSpec(name=self.name, **shared)]
-        family = {"family": self.name, "siblings": self.targets}
+        family = {"family": self.name, "siblings": self.targets, "rank_by": self.rank_by}
         return [ModelSpec(name=f"{self.name}_{of.slug}", target=of, **family, **shared) for of in self.targets]
 
 

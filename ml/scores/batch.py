@@ -34,6 +34,8 @@ _DECIMALS = 9
 def score_model(name: str, as_of: str, *, warehouse: Warehouse | None = None) -> dict[str, Any]:
     """Replace the partition (as_of, model) of `customer_scores` with the champion's scores.
 
+    The place among a customer's offers stays empty until `rank_offers` has seen all of them.
+
     Returns name, version, as_of, rows, the mean score and seconds.
 
     Raises:
@@ -100,6 +102,8 @@ def _rows(keys: NDArray[np.int64], scores: Array, reasons: pa.ChunkedArray, kind
             "score": scores,
             "percentile": percentile,
             "rank": rank,
+            "offer_rank": pa.nulls(count, pa.int64()),
+            "offer_lift": pa.nulls(count, pa.float64()),
             "top_reasons": reasons,
         }
     )

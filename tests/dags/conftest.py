@@ -83,6 +83,7 @@ class Stages:
             "ml.monitoring.performance": {"measure_performance": self._say("performance")},
             "ml.monitoring.retraining": {"retraining_reasons": self._weigh},
             "ml.scores.batch": {"score_model": self._say("score")},
+            "ml.scores.offers": {"rank_offers": self._say("rank")},
             "ml.segments.assign": {
                 "build_segments": self._segments,
                 "check_ready": check_ready,

@@ -87,6 +87,7 @@ def test_what_writes_the_warehouse_stands_in_line(dags):
         "build_features.build",
         "watch_drift.measure",
         "score_customers.score",
+        "score_customers.rank",
         "build_segments.build",
         "measure_uplift.measure",
     }
@@ -130,7 +131,14 @@ EDGES = {
         ("training_is_wanted", "ask_for_training"),
         ("as_of", "ask_for_training"),
     },
-    "score_customers": {("choose", "score"), ("as_of", "score"), ("score", "publish"), ("as_of", "publish")},
+    "score_customers": {
+        ("choose", "score"),
+        ("as_of", "score"),
+        ("score", "rank"),
+        ("as_of", "rank"),
+        ("rank", "publish"),
+        ("as_of", "publish"),
+    },
     "build_segments": {("as_of", "build"), ("build", "publish"), ("as_of", "publish"), ("build", "all_ready")},
     "sync_segments": {
         ("as_of", "choose"),

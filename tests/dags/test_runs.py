@@ -103,7 +103,7 @@ def test_scoring_is_skipped_while_no_model_has_a_champion(fresh, stages):
 def test_a_model_without_a_champion_does_not_hold_up_the_others(fresh, stages):
     stages.missing = ["churn"]
     _run(fresh, "score_customers", as_of="2018-01-01")
-    assert stages.calls == [("score", "clv", AS_OF)]
+    assert stages.calls == [("score", "clv", AS_OF), ("rank", AS_OF)]
     assert _events("customer_scores")[-1] == {"as_of": AS_OF}
 
 
