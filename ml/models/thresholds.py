@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ml.models.metrics import Array
     from ml.models.spec import ModelSpec
-    from ml.segments.conditions import ScoreCondition
+    from ml.segments.standing import ScoreCondition
     from ml.segments.forms import Bounds, Portion
 
 _TESTS = {"above": operator.gt, "at_least": operator.ge, "below": operator.lt, "at_most": operator.le}
@@ -169,7 +169,8 @@ def _number(portion: Portion, everybody: int) -> float:
 def _conditions(spec: ModelSpec) -> list[tuple[str, ScoreCondition]]:
     """Return the segments' conditions on this model's score; definitions that are wrong are reported elsewhere."""
     from ml.segments.catalogue import load_catalogue
-    from ml.segments.conditions import ScoreCondition, leaves
+    from ml.segments.conditions import leaves
+    from ml.segments.standing import ScoreCondition
 
     try:
         segments = load_catalogue(settings().config_dir / "segments").segments
@@ -179,5 +180,5 @@ def _conditions(spec: ModelSpec) -> list[tuple[str, ScoreCondition]]:
         (name, leaf)
         for name, segment in segments.items()
         for leaf in leaves(segment.who)
-        if isinstance(leaf, ScoreCondition) and leaf.score == spec.name
+        if isinstance(leaf, ScoreCondition) and leaf.score == spec.name and leaf.rank is None  # other models decide
     ]

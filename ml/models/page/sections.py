@@ -117,8 +117,8 @@ def _contacts(story: Story) -> Section:
 
 def _thresholds(story: Story) -> Section:
     lead = (
-        "First each condition that a segment sets on this score, as if these were all customers. Expected figures come "
-        "from the calibrated scores alone, before anything happened; beside them what did happen. Below them round probabilities."
+        "Each condition that a segment sets on this score, as if these were all customers; then round probabilities. "
+        "Expected figures come from the calibrated scores alone, before anything happened; beside them what did happen."
     )
     return Section("Thresholds", lead, _choices(story, story.found.thresholds))
 

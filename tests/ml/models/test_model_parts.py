@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ml.features.targets import Target
 from ml.models.baselines import rule_features, rules
 from ml.models.calibrate import Identity, Isotonic, Sigmoid
 from ml.models.encoder import FeatureEncoder, signed_log
@@ -161,7 +162,7 @@ def test_rules_rank_by_recency_and_rfm_in_the_direction_of_the_outcome():
     frame = frame.assign(btyd_cents=[100.0, 700.0])
     churn = rules(_spec("churn", active_window_days=28))
     assert all(rule(frame)[0] > rule(frame)[1] for rule in churn.values())
-    bought = rules(_spec("propensity", target="TEA"))
+    bought = rules(_spec("propensity", target=Target(category="TEA")))
     assert all(rule(frame)[0] < rule(frame)[1] for rule in bought.values())
     value = _spec("clv")
     assert rules(value)["last_window"](frame).tolist() == [0, 900]
