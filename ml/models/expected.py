@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from ml.errors import ImpossibleData, NotConverged, NotEnoughData
-from ml.models.btyd import BetaGeoNBD, GammaGamma
 from ml.models.purchases import purchase_summary
 from ml.settings import settings
 
@@ -22,6 +21,7 @@ log = logging.getLogger(__name__)
 
 EXPECTED = "btyd_cents"  # the column, beside the features of a value model
 _ROWS = 60_000  # seven parameters do not get better from more
+_PENALTY = 1e-4  # keeps a parameter of which the data say nothing from running away; totals move by 0.1%
 _DECIMALS = 3  # of a cent: engines may differ in the last bits of a sum
 
 
@@ -41,10 +41,12 @@ def expected_spend(warehouse: Warehouse, as_of: AsOf, horizon_days: int) -> pd.S
 
 
 def _expected(summary: pd.DataFrame, horizon_days: int) -> Array:
+    from ml.models.btyd import BetaGeoNBD, GammaGamma  # scipy and scikit-learn take a second to import
+
     seen = summary.sample(min(len(summary), _ROWS), random_state=settings().seed)
     spent = seen[seen["monetary"] > 0]
-    often = BetaGeoNBD().fit(seen["frequency"], seen["recency"], seen["T"])
-    much = GammaGamma().fit(spent["frequency"], spent["monetary"])
+    often = BetaGeoNBD(_PENALTY).fit(seen["frequency"], seen["recency"], seen["T"])
+    much = GammaGamma(_PENALTY).fit(spent["frequency"], spent["monetary"])
     orders = often.expected_purchases(horizon_days, summary["frequency"], summary["recency"], summary["T"])
     repeats = summary["frequency"].where(summary["monetary"] > 0, 0.0)
     return np.round(orders * much.expected_value(repeats, summary["monetary"]), _DECIMALS)

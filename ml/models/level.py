@@ -12,11 +12,13 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.linear_model import TweedieRegressor
+from sklearn.metrics import d2_tweedie_score
 
 from ml.errors import NotEnoughData
 from ml.models.base import Estimator
+from ml.models.estimators import TWEEDIE_POWER
 from ml.models.expected import EXPECTED
-from ml.models.metrics import VALUE, Array, Predicted, measure
+from ml.models.metrics import Array
 
 _LEAST_ROWS = 200  # fewer say nothing about the spread
 _BINS = 200
@@ -98,9 +100,9 @@ LEVELS: dict[str, Any] = {"none": AsLearnt, "level": Level, "btyd": ExpectedTota
 
 
 def choose_level(wanted: str, before: Seen | None, seen: Seen) -> Any:
-    """Return the level with the least decile error on the calibration snapshot, fitted there.
+    """Return the level that explains most on the calibration snapshot (see `explained`), fitted there.
 
-    Its `tried_` holds that error for each level that was tried. One that carries over what was learnt is judged as it
+    Its `tried_` holds what each level that was tried explains. One that carries over what was learnt is judged as it
     will be used: fitted one snapshot earlier (`before`) and carried to the calibration snapshot. Where calibration
     shares the training's window there is no `before`: nothing vouches for a carried level, and only BTYD's remain.
 
@@ -119,8 +121,8 @@ def choose_level(wanted: str, before: Seen | None, seen: Seen) -> Any:
             "either; load more history, or set calibration: level to accept the level of the training window"
         )
     fitted = {name: LEVELS[name]().fit(before or seen) for name in names}
-    tried = {name: decile_error(Predicted(seen.actual, apply(level, seen))) for name, level in fitted.items()}
-    chosen = LEVELS[min(tried, key=lambda name: tried[name])]().fit(seen)
+    tried = {name: explained(seen.actual, apply(level, seen)) for name, level in fitted.items()}
+    chosen = LEVELS[max(tried, key=lambda name: tried[name])]().fit(seen)
     chosen.tried_ = tried
     return chosen
 
@@ -140,9 +142,12 @@ def apply(level: Any, seen: Seen) -> Array:
     return np.asarray(level.predict(seen.raw, *([seen.expected] if level.reads else [])), dtype=np.float64)
 
 
-def decile_error(predicted: Predicted) -> float:
-    """Return the mean relative error of the tenths' totals."""
-    return measure(predicted, {"it": VALUE["decile_mape"]})["it"]
+def explained(actual: Array, cents: Array) -> float:
+    """Return the share of the Tweedie deviance that expected cents explain: 0 is as good as the mean, 1 is perfect.
+
+    A proper score: ranking, spread and total all count, and no wrong expectation can win (Gneiting 2011).
+    """
+    return float(d2_tweedie_score(actual, np.maximum(cents, 1.0), power=TWEEDIE_POWER))
 
 
 def _follow(score: Array, expected: Array) -> Array:
@@ -169,6 +174,6 @@ def _exponent(raw: Array, expected: Array) -> float:
     if len(means) < 2 or means[0, 0] == means[-1, 0]:
         return 1.0
     score, cents, weight = means.T
-    model = TweedieRegressor(power=1.3, alpha=0, link="log", solver="newton-cholesky", max_iter=200)
+    model = TweedieRegressor(power=TWEEDIE_POWER, alpha=0, link="log", solver="newton-cholesky", max_iter=200)
     model.fit(np.log(score)[:, None], cents / cents.mean(), weight)
     return float(np.clip(model.coef_[0], 0.2, 5.0))

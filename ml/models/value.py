@@ -1,7 +1,7 @@
 """Value models are two things joined: a candidate that ranks, and a level that makes the cents add up.
 
-Which two is decided on the calibration snapshot: of the candidates that rank as well as the best, the one whose tenths
-come closest to what was spent, under the level that does best for it.
+Which two is decided on the calibration snapshot: of the candidates that rank as well as the best, the one that
+explains most of what was spent, under the level that does best for it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from ml.errors import NotEnoughData
 from ml.models.expected import EXPECTED
 from ml.models.intervals import Intervals, within
-from ml.models.level import Seen, choose_level, decile_error
+from ml.models.level import Seen, choose_level, explained
 from ml.models.metrics import VALUE, Predicted, measure, paired_interval
 from ml.settings import settings
 
@@ -51,7 +51,7 @@ def _seen(snapshot: Snapshot, raw: Callable[[pd.DataFrame], Array]) -> Seen:
 
 
 def choose(spec: ModelSpec, candidates: Mapping[str, Scorer], data: TrainingSet) -> str:
-    """Return the candidate to take: of those not clearly worse than the best ranker, the one with the best level.
+    """Return the candidate to take: of those not clearly worse than the best ranker, the one that explains most.
 
     Clearly worse is a paired 90% interval of the normalised Gini that excludes zero, on the calibration snapshot.
     """
@@ -60,9 +60,9 @@ def choose(spec: ModelSpec, candidates: Mapping[str, Scorer], data: TrainingSet)
     ginis = {name: measure(p, {"gini": VALUE["gini"]})["gini"] for name, p in found.items()}
     first = max(ginis, key=lambda name: ginis[name])
     near = [first, *(name for name in found if name != first and _near(found[first], found[name]))]
-    errors = {name: decile_error(found[name]) for name in near}
-    log.info("%s: gini %s, decile error of the equals %s on the calibration snapshot", spec.name, ginis, errors)
-    return min(errors, key=lambda name: errors[name])
+    shares = {name: explained(found[name].actual, found[name].score) for name in near}
+    log.info("%s: gini %s, explained by the equals %s on the calibration snapshot", spec.name, ginis, shares)
+    return max(shares, key=lambda name: shares[name])
 
 
 def _near(best: Predicted, other: Predicted) -> bool:
@@ -87,9 +87,9 @@ def coverage(scorer: Scorer, score: Array, actual: Array) -> dict[str, float]:
 
 
 def levels_tried(candidates: Mapping[str, Scorer]) -> dict[str, float]:
-    """Return each candidate's decile error on the calibration snapshot under each level that was tried."""
+    """Return what each candidate explains of the calibration snapshot under each level that was tried."""
     return {
-        f"level.{name}.{level}": error
+        f"explained.{name}.{level}": share
         for name, scorer in candidates.items()
-        for level, error in scorer.calibrator.tried_.items()
+        for level, share in scorer.calibrator.tried_.items()
     }
