@@ -45,7 +45,7 @@ def suspicions(spec: ModelSpec, seen: pd.DataFrame, rescored: Array | None, then
         rival = measure(Predicted(seen["actual"].to_numpy(), rescored), {"it": metric})["it"]
         found += _jump(spec, reached - rival, "the champion on the same customers")
     if then is not None:
-        found += _jump(spec, _gain_since(spec, seen, then), "what the champion reached at its own test, for certain")
+        found += _jump(spec, *_gain_since(spec, seen, then))
     return found
 
 
@@ -77,23 +77,22 @@ def _jump(spec: ModelSpec, gain: float, over: str) -> list[str]:
     return [f"{spec.primary} is {gain:+.4f} over {over}; {spec.gates.max_jump:g} is believed"]
 
 
-def _gain_since(spec: ModelSpec, seen: pd.DataFrame, then: pd.DataFrame) -> float:
-    """Return the gain over the champion's own test: on the customers of both where it was the same window.
+def _gain_since(spec: ModelSpec, seen: pd.DataFrame, then: pd.DataFrame) -> tuple[float, str]:
+    """Return the gain over the champion's own test, and over what it is: the customers of both in the same window.
 
     Two windows differ by themselves, so of those the gain is the lower end of its 90% interval.
     """
     metric = metrics_of(spec)[spec.primary]
     both = seen.merge(then[["customer_key", "actual", "chosen"]], on="customer_key", suffixes=("", "_then"))
     if len(both) > len(seen) / 2 and (both["actual"] == both["actual_then"]).all():
-        ours, theirs = (
-            Predicted(both["actual"].to_numpy(), both[name].to_numpy()) for name in ("chosen", "chosen_then")
-        )
-        return measure(ours, {"it": metric})["it"] - measure(theirs, {"it": metric})["it"]
+        ours, theirs = (_predicted(both, score) for score in ("chosen", "chosen_then"))
+        gain = measure(ours, {"it": metric})["it"] - measure(theirs, {"it": metric})["it"]
+        return gain, "what the champion reached on the same customers when it was tested"
     draws = [
         bootstrap(_predicted(rows), metric, DRAWS, settings().seed + number) for number, rows in enumerate((seen, then))
     ]
-    return interval(draws[0] - draws[1], 0.9)[0]
+    return interval(draws[0] - draws[1], 0.9)[0], "what the champion reached at its own test, at the least"
 
 
-def _predicted(rows: pd.DataFrame) -> Predicted:
-    return Predicted(rows["actual"].to_numpy(), rows["chosen"].to_numpy())
+def _predicted(rows: pd.DataFrame, score: str = "chosen") -> Predicted:
+    return Predicted(rows["actual"].to_numpy(), rows[score].to_numpy())

@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -54,8 +54,8 @@ def check(spec: ModelSpec, data: TrainingSet, as_of: AsOf, warehouse: Warehouse)
     _check_windows(spec, data, as_of)
     _check_sources(spec, as_of, warehouse)
     with warehouse.session():  # held so that DuckDB opens its file once
-        for snapshot in data.snapshots:
-            _check_stored(snapshot.as_of, warehouse)
+        for at in dict.fromkeys(snapshot.as_of for snapshot in data.snapshots):
+            _check_stored(at, warehouse)
         _check_features(data.test.as_of, warehouse)
         _check_own_queries(spec, data.test.as_of, warehouse)
         _check_labels(spec, data.test, warehouse)
