@@ -46,6 +46,9 @@ class Settings(BaseSettings):
     )
     seed: int = Field(20171, description="Seed of everything random: demo data, models, bootstraps.")
     threads: int = Field(2, ge=1, description="Threads that one task may use (DuckDB, models).")
+    search_trials: int | None = Field(
+        None, ge=0, description="Most settings that a model's search may try, whatever its file says; empty: the file's."
+    )
     memory_limit: str = Field("2GB", description="Memory that DuckDB may use before it spills to disk.")
     lock_timeout: float = Field(120.0, ge=0, description="Seconds to wait for a warehouse that another process holds.")
     approve_promotions: bool = Field(

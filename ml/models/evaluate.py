@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from ml.models.baselines import BTYD, rules
-from ml.models.calibrate import CALIBRATORS
+from ml.models.calibrate import Period, fit_calibration
+from ml.models.folds import judging
 from ml.models.level import Level, Seen
 from ml.models.metrics import (
     BINS,
@@ -143,7 +144,8 @@ def _ruled(spec: ModelSpec, name: str, rule: Callable[[pd.DataFrame], Array], da
     then, now = rule(data.calibration.rules), rule(data.test.rules)
     if spec.kind == "cents":
         return now if name == BTYD else Level().fit(Seen(then, data.calibration.label, then)).predict(now)
-    calibrator = CALIBRATORS[spec.calibration]().fit(then, data.calibration.label)
+    earlier = [Period(rule(seen.rules), seen.label) for seen in judging(data, spec.horizon_days)]
+    calibrator = fit_calibration(spec.calibration, [*earlier, Period(then, data.calibration.label)])
     return np.asarray(calibrator.predict(now), dtype=np.float64)
 
 

@@ -1,30 +1,23 @@
-"""Fit the candidates, and choose between them on the calibration snapshot."""
+"""Fit the candidates as the search found them best, and choose between them on the calibration snapshot."""
 
 from __future__ import annotations
 
 import logging
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ml.models import value
-from ml.models.calibrate import CALIBRATORS
-from ml.models.encoder import FeatureEncoder
-from ml.models.estimators import build
-from ml.models.features import model_features
+from ml.models import calibrate, value
 from ml.models.level import name_of
 from ml.models.metrics import PROBABILITY, VALUE, Predicted, measure
 from ml.models.scorer import Scorer, raw_score
-from ml.settings import settings
+from ml.models.search import Found, search, weigh
+from ml.models.setting import Learning
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ml.models.dataset import TrainingSet
-    from ml.models.metrics import Array
     from ml.models.spec import ModelSpec
 
 log = logging.getLogger(__name__)
@@ -51,26 +44,50 @@ class Fitted:
 
 
 def fit_candidates(spec: ModelSpec, data: TrainingSet) -> Fitted:
-    """Fit every candidate on the training snapshots, calibrate it, and choose on the calibration snapshot."""
-    frame, labels = data.learnt()
-    params = spec.candidates.wanted(spec.linear)
-    fitted = {}
-    for name, values in params.items():
-        started = time.perf_counter()
-        fitted[name] = _fit(spec, values, frame, labels, data)
-        log.info(
-            "%s: %s fitted on %s rows in %.1f s", spec.name, name, f"{len(frame):,}", time.perf_counter() - started
-        )
+    """Search each candidate's values, fit all on the training snapshots, calibrate them, and choose one."""
+    found = search(spec, data)
+    learning = Learning(spec, *data.learnt())
+    with ThreadPoolExecutor(learning.side_by_side) as pool:
+        fitted = dict(pool.map(lambda name: (name, _fit(spec, name, found, learning, data)), found.taken))
+    join = _join if spec.kind == "cents" else _calibrated
+    return join(spec, fitted, found, data)
+
+
+def _fit(spec: ModelSpec, name: str, found: Found, learning: Learning, data: TrainingSet) -> Scorer:
+    started = time.perf_counter()
+    pipeline = learning.fit(found.taken[name].setting)
+    raw = partial(raw_score, pipeline, kind=spec.kind, unit=learning.unit)
+    log.info(
+        "%s: %s fitted on %s rows in %.1f s", spec.name, name, f"{len(learning.y):,}", time.perf_counter() - started
+    )
     if spec.kind == "cents":
-        return _join(spec, fitted, params, data)
-    return Fitted(fitted, _choose(spec, fitted, data), params)
+        return Scorer(spec.kind, pipeline, learning.unit, value.level_for(spec, raw, data), None)
+    seen = calibrate.Period(raw(data.calibration.features), data.calibration.label)
+    calibrator = calibrate.fit_calibration(spec.calibration, [*found.earlier(name), seen])
+    return Scorer(spec.kind, pipeline, learning.unit, calibrator, None)
 
 
-def _join(spec: ModelSpec, fitted: dict[str, Scorer], params: dict[str, Any], data: TrainingSet) -> Fitted:
+def _join(spec: ModelSpec, fitted: dict[str, Scorer], found: Found, data: TrainingSet) -> Fitted:
+    """Choose the candidate that ranks, with the level that holds, and give it intervals."""
     chosen = value.choose(spec, fitted, data)
     value.add_intervals(fitted[chosen], data)
     told = {"level": name_of(fitted[chosen].calibrator), "calibrated_on_shared_window": str(data.shared)}
-    return Fitted(fitted, chosen, params, value.levels_tried(fitted), told)
+    return Fitted(fitted, chosen, found.params, found.measured | value.levels_tried(fitted), found.told | told)
+
+
+def _calibrated(spec: ModelSpec, fitted: dict[str, Scorer], found: Found, data: TrainingSet) -> Fitted:
+    """Choose the candidate that ranks, and say what its calibration and its weights are worth."""
+    chosen = _choose(spec, fitted, data)
+    scorer = fitted[chosen]
+    periods = [*found.earlier(chosen), calibrate.Period(scorer.raw(data.calibration.features), data.calibration.label)]
+    tried = {f"calibration.{name}.log_loss": loss for name, loss in calibrate.losses(periods).items()}
+    told = {
+        "calibration.chosen": calibrate.name_of(scorer.calibrator),
+        "calibration.windows": str(len(periods)),
+        "weights.chosen": "balanced" if found.taken[chosen].setting.balanced else "none",
+    }
+    measured = found.measured | tried | weigh(spec, data, found, chosen)
+    return Fitted(fitted, chosen, found.params, measured, found.told | told)
 
 
 def _choose(spec: ModelSpec, candidates: dict[str, Scorer], data: TrainingSet) -> str:
@@ -83,27 +100,3 @@ def _choose(spec: ModelSpec, candidates: dict[str, Scorer], data: TrainingSet) -
     }
     log.info("%s: %s on the calibration snapshot: %s", spec.name, spec.primary, ranked)
     return max(ranked, key=lambda name: ranked[name])
-
-
-def _fit(spec: ModelSpec, params: Any, frame: pd.DataFrame, labels: Array, data: TrainingSet) -> Scorer:
-    amounts = spec.kind == "cents"
-    unit = float(np.mean(labels)) if amounts else 1.0
-    pipeline = build(
-        params,
-        _encoder(spec),
-        amounts=amounts,
-        seed=settings().seed,
-        threads=settings().threads,
-        rows=len(frame),
-    ).fit(frame, labels / unit)
-    raw = partial(raw_score, pipeline, kind=spec.kind, unit=unit)
-    if amounts:
-        return Scorer(spec.kind, pipeline, unit, value.level_for(spec, raw, data), None)
-    seen = data.calibration
-    return Scorer(spec.kind, pipeline, unit, CALIBRATORS[spec.calibration]().fit(raw(seen.features), seen.label), None)
-
-
-def _encoder(spec: ModelSpec) -> FeatureEncoder:
-    known = model_features(spec).values()
-    numbers = {found.name: found.impute for found in known if found.kind == "number"}
-    return FeatureEncoder(numbers, [found.name for found in known if found.kind == "category"])

@@ -83,7 +83,7 @@ class Scorer(Estimator):
         return raw_score(self.pipeline, frame, self.kind, self.unit)
 
 
-def raw_score(pipeline: Any, frame: pd.DataFrame, kind: str, unit: float) -> Array:
+def raw_score(pipeline: Any, frame: pd.DataFrame | Array, kind: str, unit: float) -> Array:
     """Return a fitted pipeline's probability of the positive class, or its amount in cents."""
     if kind == "probability":
         return np.asarray(pipeline.predict_proba(frame)[:, 1], dtype=np.float64)

@@ -194,8 +194,9 @@ class ModelSpec(_Shared):
         return {"orders_total": (">", 0)}
 
     def fingerprint(self) -> str:
-        """Return a hash of what the file says, its prose apart."""
-        text = json.dumps(self.model_dump(mode="json", exclude={"description", "siblings", "rank_by"}), sort_keys=True)
+        """Return a hash of what the file says, its prose apart, with the search that this deployment grants."""
+        said = self.model_dump(mode="json", exclude={"description", "siblings", "rank_by"})
+        text = json.dumps(said | {"search": self.search.granted().model_dump()}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

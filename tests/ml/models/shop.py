@@ -29,6 +29,7 @@ horizon_days: 28
 active_window_days: 28
 snapshots: {step_days: 28, train: 2}
 candidates: {lightgbm: {n_estimators: 30, min_child_samples: 20}}
+search: {trials: 0, folds: 2}
 gates: {min_customers: 100, min_positives: 40, min_positives_test: 20, rule_gain: -0.05, linear_gain: -0.1}
 """
 CLV = """
@@ -38,6 +39,7 @@ task: clv
 horizon_days: 84
 snapshots: {step_days: 28, train: 2}
 candidates: {xgboost: {n_estimators: 40}}
+search: {trials: 0, folds: 2}
 calibration: level
 gates: {min_customers: 100, min_positives: 40, min_positives_test: 20, rule_gain: -0.1, linear_gain: -0.1}
 """
