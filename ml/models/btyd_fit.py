@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.optimize import minimize
+from threadpoolctl import threadpool_limits
 
 from ml.errors import ImpossibleData, NotConverged
 
@@ -102,14 +103,16 @@ def maximise(name: str, likelihood: Likelihood, seen: Distinct, axes: Sequence[A
         value, gradient = likelihood(log_params, seen)
         return penalty * float(log_params @ log_params) - value, turned @ (2 * penalty * log_params - gradient)
 
-    end = minimize(
-        downhill,
-        np.log([axis.start for axis in axes]),
-        jac=True,
-        method="L-BFGS-B",
-        bounds=[(-_FURTHEST, _FURTHEST)] * len(axes),
-        options={"ftol": 1e-15, "gtol": 1e-8, "maxiter": 1_000},
-    )
+    # its matrices are of four rows: waking threads for them takes ten times as long as the fit
+    with threadpool_limits(1, "blas"):
+        end = minimize(
+            downhill,
+            np.log([axis.start for axis in axes]),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=[(-_FURTHEST, _FURTHEST)] * len(axes),
+            options={"ftol": 1e-15, "gtol": 1e-8, "maxiter": 1_000},
+        )
     return Top(np.exp(end.x @ turned), _judged(name, end, axes, seen))
 
 

@@ -7,6 +7,7 @@ smaller than the smallest float.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,7 +31,7 @@ class Distinct:
         """How many customers there are."""
         return float(self.weight.sum())
 
-    @property
+    @cached_property
     def levels(self) -> tuple[Array, Array]:
         """The values of the first column and how many customers have each."""
         values, index = np.unique(self.columns[0], return_inverse=True)
