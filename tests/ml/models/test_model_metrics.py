@@ -15,9 +15,13 @@ from ml.models.metrics import (
     Predicted,
     bootstrap,
     bootstrap_weights,
+    captured_at,
     interval,
+    intervals,
+    jackknife_error,
     measure,
     paired_interval,
+    precision_at,
 )
 
 COUNT = 400
@@ -77,6 +81,24 @@ def test_lift_at_a_tenth_counts_the_highest_tenth():
     assert measure(Predicted((score >= 0.95).astype(float), score), PROBABILITY)["lift_10"] == pytest.approx(10)
 
 
+def test_what_is_saved_of_the_base_rates_error_and_how_often_precision_beats_it():
+    p = _probabilities()
+    found, base = measure(p, PROBABILITY), p.actual.mean()
+    assert found["brier_skill"] == pytest.approx(1 - brier_score_loss(p.actual, p.score) / (base * (1 - base)))
+    assert found["ap_lift"] == pytest.approx(average_precision_score(p.actual, p.score) / base)
+    says_nothing = measure(Predicted(p.actual, np.full(COUNT, base)), PROBABILITY)
+    assert says_nothing["brier_skill"] == pytest.approx(0, abs=1e-12)
+    assert says_nothing["ap_lift"] == pytest.approx(1)
+
+
+def test_precision_and_recall_are_those_of_the_share_that_is_contacted():
+    p = _probabilities(digits=9)
+    highest = p.actual[np.argsort(-p.score)][:60]
+    found = measure(p, {"precision": precision_at(0.15), "recall": captured_at(0.15)})
+    assert found["precision"] == pytest.approx(highest.mean())
+    assert found["recall"] == pytest.approx(highest.sum() / p.actual.sum())
+
+
 def test_amounts_that_are_ten_percent_too_high_say_so_and_an_empty_decile_counts_as_wrong():
     actual = np.linspace(100, 1_000, 200)
     found = measure(Predicted(actual, actual * 1.1), VALUE)
@@ -101,6 +123,19 @@ def test_intervals_hold_the_estimate_and_repeat_by_seed():
     assert low < measure(p, PROBABILITY)["auc"] < high
     assert np.array_equal(draws, bootstrap(p, PROBABILITY["auc"], 200, seed=9))
     assert not np.array_equal(draws, bootstrap(p, PROBABILITY["auc"], 200, seed=10))
+
+
+def test_intervals_of_several_metrics_are_those_of_each():
+    p = _probabilities()
+    found = intervals(p, PROBABILITY, 50, seed=9)
+    assert found["auc"] == interval(bootstrap(p, PROBABILITY["auc"], 50, seed=9))
+    assert found["ece"] == interval(bootstrap(p, PROBABILITY["ece"], 50, seed=9))
+
+
+def test_the_jackknife_finds_the_error_that_the_bootstrap_finds():
+    p, value = _probabilities(), _amounts()
+    for sample, metric in ((p, PROBABILITY["auc"]), (value, VALUE["gini"])):
+        assert jackknife_error(sample, metric) == pytest.approx(bootstrap(sample, metric, 400, 1).std(), rel=0.35)
 
 
 def test_a_score_against_itself_gains_nothing_and_noise_loses():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ml.errors import ConfigError
-from ml.features.catalogue import target_features
+from ml.features.catalogue import catalogue, target_features
 from ml.models.features import model_features
 from ml.models.spec import load_specs, model_spec
 from ml.models.train import model_names
@@ -66,6 +67,21 @@ def test_groups_single_features_and_exclusions_select_the_columns(tmp_path: Path
     assert not {"recency_days", "tenure_days"} & set(model_features(without))
 
 
+def test_a_sensitive_feature_is_seen_only_by_a_model_that_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    known = catalogue()
+    marked = {**known, "recency_days": replace(known["recency_days"], sensitive=True)}
+    monkeypatch.setattr("ml.models.features.catalogue", lambda: marked)
+    texts = {"blind": CHURN, "asks": CHURN + "features: {include: [recency_days, orders_84d]}\n"}
+    texts["may"] = CHURN + "features: {sensitive: [recency_days]}\n"
+    sees = {}
+    for name, text in texts.items():
+        (tmp_path / name).mkdir()
+        sees[name] = set(model_features(load_specs(_write(tmp_path / name, text))["churn_28d"]))
+    assert sees["blind"] == set(known) - {"recency_days"}
+    assert sees["asks"] == {"orders_84d"}
+    assert sees["may"] == set(known)
+
+
 def test_prose_does_not_change_the_fingerprint_and_a_parameter_does(tmp_path: Path):
     folders = [tmp_path / name for name in "abc"]
     texts = [
@@ -111,6 +127,8 @@ def test_prose_does_not_change_the_fingerprint_and_a_parameter_does(tmp_path: Pa
             r"features.groups: 'recencey' does not exist; did you mean recency",
         ),
         (CHURN + "features: {exclude: [nothing_like_it]}\n", "features.exclude: 'nothing_like_it' does not exist"),
+        (CHURN + "evaluation: {slices: [age_bend]}\n", "evaluation.slices: 'age_bend' .*did you mean age_band"),
+        (CHURN + "evaluation: {contact_share: 0.8}\n", "evaluation.contact_share: .*less than or equal to 0.5"),
         ("", "name: Field required"),
     ],
 )

@@ -73,8 +73,10 @@ def test_a_run_keeps_what_a_person_and_the_next_step_need(trained: Warehouse):
     run = client.get_run(run_id)
     kept = {file.path for file in client.list_artifacts(run_id)}
     assert {"model_card.md", "evaluation.json", "deciles.csv", "reference.parquet", "spec.json"} <= kept
+    assert {"evaluation.html", "slices.csv", "contacts.csv", "thresholds.csv", "figures"} <= kept
     assert {"data_hash", "spec_hash", "code_hash", "as_of", "seed"} <= set(run.data.tags)
     assert {"auc", "baseline.rfm.auc", "candidate.lightgbm.ece", "reasons_r2"} <= set(run.data.metrics)
+    assert {"precision_10_low", "recall_10", "baseline.recency.brier_skill", "slices_off"} <= set(run.data.metrics)
     assert [i.tags[0].value for i in run.inputs.dataset_inputs] == ["train", "train", "calibration", "test"]
     assert run.data.params["lightgbm.n_estimators"] == "30"
 
