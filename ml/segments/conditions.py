@@ -71,6 +71,8 @@ class WeightOf(Form):
     @model_validator(mode="after")
     def _reachable(self) -> Self:
         _decimals(self.at_least, "at_least")
+        if not self.most:
+            raise refuse("no line earns points; give at least one of them more than 0", "weight")
         if self.at_least > self.most:
             words = f"nobody reaches {self.at_least:g} points; everything together gives {self.most:g}"
             raise refuse(words, "at_least")

@@ -74,6 +74,10 @@ class Evaluator:
         return found
 
     @cached_property
+    def _built(self) -> set[str]:
+        return self.history.built()
+
+    @cached_property
     def scored(self) -> Mapping[str, Scored]:
         """The latest scores of each model at `as_of` or before."""
         rows = self.warehouse.select_arrow(_VERSIONS, as_of=self.as_of).to_pylist()
@@ -135,7 +139,7 @@ class Evaluator:
         for leaf in rule.scores:
             self._check_score(rule.name, leaf if isinstance(leaf, ScoreCondition) else None, str(leaf.score))
         for other in rule.references:
-            if other not in provided and self.history.members(other) is None:
+            if other not in provided and other not in self._built:
                 raise NotEnoughData(
                     f"Segment {rule.name}: {other}, which it names, is not built at {self.as_of}; build it first"
                 )
@@ -221,8 +225,6 @@ class Batch:
             self._is_measured = True
         for segment in sorted(plan.segments - {*self._told.members}):
             found = self.evaluator.history.members(segment)
-            if found is None:
-                raise NotEnoughData(f"{segment} is not built at {self.evaluator.as_of}; build it first")
             before = self.evaluator.history.previous(segment)
             moves = compare(found.drop(["entered_at"]), before.members, self.evaluator.as_of.at).moved
             self.provide(segment, Changes(found, moves), is_first=before.as_of is None)

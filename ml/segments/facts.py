@@ -111,7 +111,7 @@ def _lifecycle(condition: LifecycleCondition, of: _Values, known: Vocabulary) ->
 
 def _or(stages: tuple[str, ...], found: Column, words: Column) -> Column:
     """Return the stage, `reactivated` where it is asked for and the stage itself is not."""
-    return pc.if_else(pc.fill_null(pc.is_in(found, value_set=pa.array(stages)), value=False), words, "reactivated")
+    return pc.if_else(pc.is_in(found, value_set=pa.array(stages)), words, "reactivated")
 
 
 @_fact.register

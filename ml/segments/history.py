@@ -45,8 +45,11 @@ class History(Protocol):
     def previous(self, segment: str) -> Previous:
         """Return a segment's latest run before."""
 
-    def members(self, segment: str) -> pa.Table | None:
-        """Return the members (as in `Previous`) of its run at the very `as_of`; None when there is no such run."""
+    def built(self) -> set[str]:
+        """Return the segments that have a run at the very `as_of`."""
+
+    def members(self, segment: str) -> pa.Table:
+        """Return the members, as in `Previous`, of a segment's run at the very `as_of`."""
 
     def moves(self, segment: str) -> pa.Table:
         """Return who entered and left in its runs before: customer_key, change, moved_epoch.
@@ -71,10 +74,12 @@ class StoredHistory:
         last: dict[str, Any] = runs[-1]
         return Previous(**last, members=self._members(segment, last["as_of"]))
 
-    def members(self, segment: str) -> pa.Table | None:
-        """Return a segment's members at `as_of`; None when it was not built."""
-        if not self.warehouse.count("segment_runs", {"segment": segment, "as_of": self.as_of}):
-            return None
+    def built(self) -> set[str]:
+        """Return the segments that were built at `as_of`."""
+        return set(self.warehouse.read_arrow("segment_runs", ["segment"], {"as_of": self.as_of})["segment"].to_pylist())
+
+    def members(self, segment: str) -> pa.Table:
+        """Return a segment's members at `as_of`."""
         return self._members(segment, self.as_of)
 
     def moves(self, segment: str) -> pa.Table:

@@ -103,9 +103,9 @@ END
 {% for part in node.parts %}
 {% set of = node.points[loop.index0] %}
 {% if of.share %}
-{{ of.thousandths }} * COALESCE(CAST(FLOOR({{ of.share | identifier }} * 1000000 + 0.5) AS BIGINT), 0)
+CAST({{ of.thousandths }} AS BIGINT) * COALESCE(CAST(FLOOR({{ of.share | identifier }} * 1000000 + 0.5) AS BIGINT), 0)
 {% else %}
-CASE WHEN {{ holds(part) }} THEN {{ of.thousandths * 1000000 }} ELSE 0 END
+CASE WHEN {{ holds(part) }} THEN CAST({{ of.thousandths * 1000000 }} AS BIGINT) ELSE 0 END
 {% endif %}
 {%- if not loop.last %} + {% endif %}
 {% endfor %}

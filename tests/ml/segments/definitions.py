@@ -1,103 +1,197 @@
-"""Random definitions as a person would write them."""
+"""Random definitions as a person would write them: every kind of condition, nested, and what stands around them."""
 
-from hypothesis import strategies as st
+from random import Random
 
 LENGTHS = ["1s", "1m", "5m", "10m", "1h", "24h", "2d", "7d"]
-lengths = st.sampled_from(LENGTHS)
-portions = st.one_of(
-    st.fixed_dictionaries({"share": st.sampled_from([0.05, 0.2, 0.25, 0.5, 1.0])}),
-    st.fixed_dictionaries({"count": st.integers(1, 12)}),
-)
+SPANS = ["1d", "2d", "7d", {"last": "30d"}, {"between": ["8d", "1d"]}]
+MOST_PARTS = 3
 
 
-def _optional(**choices):
-    return st.fixed_dictionaries({}, optional=choices)
+def definition(dice: Random, others: list[str], depth: int = 2) -> dict:
+    """A condition; `others` are segments it may name."""
+    kind = dice.choice(["leaf", "leaf", "all", "any", "not", "weight"]) if depth else "leaf"
+    if kind == "leaf":
+        return dice.choice(LEAVES)(dice, others)
+    if kind == "not":
+        return {"not": definition(dice, others, depth - 1)}
+    if kind == "weight":
+        return weight(dice, others, depth)
+    return {kind: [definition(dice, others, depth - 1) for _ in range(dice.randint(1, MOST_PARTS))]}
 
 
-def _merged(*parts):
-    return st.tuples(*parts).map(lambda found: {k: v for part in found for k, v in part.items()})
-
-
-windows = st.one_of(
-    st.fixed_dictionaries({"last": lengths}),
-    st.just({"ever": True}),
-    st.sampled_from([["2d", "1h"], ["10m", "5m"], ["7d", "1d"]]).map(lambda found: {"between": found}),
-)
-wheres = st.one_of(
-    st.fixed_dictionaries({"category": st.sampled_from(["TEA", "O'BRIEN", ["TEA", "O'BRIEN"]])}),
-    st.fixed_dictionaries({"device": st.just("mobile"), "value": st.just({"at_least": 500})}),
-)
-order_wheres = st.fixed_dictionaries({"channel": st.just("web")})
-web = st.fixed_dictionaries(
-    {"event": st.sampled_from(["product_view", "add_to_cart", "purchase"])}, optional={"where": wheres}
-)
-orders = st.fixed_dictionaries(
-    {"event": st.sampled_from(["order", "order_returned"])}, optional={"where": order_wheres}
-)
-happenings = st.one_of(web, web, orders)
-counts = st.one_of(
-    st.just({}),
-    st.integers(1, 4).map(lambda n: {"at_least": n}),
-    st.integers(0, 3).map(lambda n: {"at_most": n}),
-    st.integers(0, 2).map(lambda n: {"exactly": n}),
-    st.just({"at_least": 1, "at_most": 2}),
-)
-events = _merged(happenings, counts, windows)
-
-
-@st.composite
-def sequences(draw):
-    steps = draw(st.lists(happenings, min_size=1, max_size=3))
-    for index, step in enumerate(steps):
-        if draw(st.booleans()):
-            step["count"] = draw(st.integers(2, 3))
-            step.update(draw(_optional(within=lengths)))
-        if index:
-            step.update(draw(_optional(no_later_than=lengths)))
-    found = {"sequence": steps, **draw(windows)}
-    if draw(st.booleans()):
-        found["then_not"] = {**draw(happenings), "within": draw(lengths)}
+def around(dice: Random, others: list[str], who: dict) -> dict:
+    """What may stand around a condition and decides who is in."""
+    found = {}
+    if dice.random() < 0.15:
+        found["parent"] = dice.choice(others)
+    if dice.random() < 0.15:
+        found["exclude"] = [dice.choice([dice.choice(others), dice.choice(LEAVES)(dice, others)])]
+    if "weight" in who or ("score" in who and who["score"] != "clv_84d"):
+        found["membership"] = "probability"
     return found
 
 
-numbers = st.one_of(
-    st.sampled_from([0, 1, 7, 29, 30, 100, 250, 10_000]).flatmap(
-        lambda n: st.sampled_from(["above", "at_least", "below", "at_most", "equals"]).map(lambda word: {word: n})
-    ),
-    st.just({"between": [1, 300]}),
-    st.just({"in": [0, 30, 250]}),
-    st.booleans().map(lambda found: {"is_missing": found}),
-    portions.map(lambda found: {"top": found}),
-    portions.map(lambda found: {"bottom": found}),
-)
-features = st.one_of(
-    _merged(st.sampled_from(["recency_days", "spend_cents_84d"]).map(lambda f: {"feature": f}), numbers),
-    st.just({"feature": "open_rate_84d", "at_least": 0.25}),
-    st.just({"feature": "lifecycle_stage", "in": ["active", "at_risk"]}),
-    st.just({"feature": "lifecycle_stage", "equals": "churned"}),
-)
-scores = st.one_of(
-    st.just({"score": "churn_28d", "probability": {"at_least": 0.3}}),
-    st.just({"score": "churn_28d", "break_even": {"cost_cents": 3, "value_cents": 10}}),
-    st.just({"score": "clv_84d", "expected_value": {"above": 1000}}),
-    st.just({"score": "clv_84d", "percentile": {"between": [0.3, 0.9]}}),
-    _merged(st.sampled_from(["churn_28d", "clv_84d"]).map(lambda s: {"score": s}), portions.map(lambda p: {"top": p})),
-    _merged(st.just({"score": "clv_84d"}), portions.map(lambda p: {"bottom": p})),
-)
-others = st.sampled_from(
-    [
-        {"segment": "vip"},
-        {"consent": {"purpose": "marketing", "channel": "email"}},
-        {"consent": {"purpose": "marketing", "channel": "sms"}},
+def weight(dice: Random, others: list[str], depth: int) -> dict:
+    parts = []
+    for _ in range(dice.randint(1, MOST_PARTS)):
+        if dice.random() < 0.3:
+            parts.append({"points": dice.choice([1, 2.5]), "score": dice.choice(["churn_28d", "propensity_tea"])})
+        else:
+            parts.append({"points": dice.choice([1, 2, -1, 0.125]), "if": definition(dice, others, depth - 1)})
+    if all(part["points"] < 0 for part in parts):
+        parts[0]["points"] = 1
+    most = sum(part["points"] for part in parts if part["points"] > 0)
+    return {"weight": parts, "at_least": min(dice.choice([-1, 0.3, 1, 2]), most)}
+
+
+def window(dice: Random) -> dict:
+    between = dice.choice([["2d", "1h"], ["10m", "5m"], ["7d", "1d"], ["120d", "30d"]])
+    return dice.choice(
+        [{"last": dice.choice(LENGTHS)}] * 3
+        + [{"ever": True}, {"between": between}, {"more_than": dice.choice(["5m", "2d ago"])}]
+    )
+
+
+def portion(dice: Random, others: list[str]) -> dict:
+    found = dice.choice([{"share": dice.choice([0.05, 0.2, 0.25, 0.5, 1.0])}, {"count": dice.randint(1, 60)}])
+    return found | ({"within": dice.choice(others)} if dice.random() < 0.3 else {})
+
+
+def happening(dice: Random) -> dict:
+    kind = dice.choice(
+        ["product_view", "add_to_cart", "purchase", "product_view", "order", "order_returned", "order_line"]
+    )
+    if dice.random() < 0.6:
+        return {"event": kind}
+    if kind == "order_line":
+        return {"event": kind, "where": {"product": dice.choice(["p1", ["p1", "p2"]])}}
+    if kind.startswith("order"):
+        return {"event": kind, "where": {"channel": "web"}}
+    where = [
+        {"category": dice.choice(["TEA", "O'BRIEN", ["TEA", "O'BRIEN"]])},
+        {"device": "mobile", "value": {"at_least": 500}},
+        {"product": "p1"},
     ]
-)
-leaves = st.one_of(features, scores, events, sequences(), others)
-conditions = st.recursive(
-    leaves,
-    lambda inner: st.one_of(
-        st.lists(inner, min_size=1, max_size=3).map(lambda parts: {"all": parts}),
-        st.lists(inner, min_size=1, max_size=3).map(lambda parts: {"any": parts}),
-        inner.map(lambda part: {"not": part}),
-    ),
-    max_leaves=5,
-)
+    return {"event": kind, "where": dice.choice(where)}
+
+
+def counts(dice: Random) -> dict:
+    found = [{"at_least": dice.randint(1, 4)}, {"at_most": dice.randint(0, 3)}, {"exactly": dice.randint(0, 2)}]
+    return dice.choice([*found, {"at_least": 1, "at_most": 2}])
+
+
+def event(dice: Random, others: list[str]) -> dict:
+    return {**happening(dice), **dice.choice([{}, counts(dice)]), **window(dice)}
+
+
+def event_sum(dice: Random, others: list[str]) -> dict:
+    found = happening(dice)
+    if dice.random() < 0.5:
+        return {**found, "distinct": distinct(dice, found["event"]), **counts(dice), **window(dice)}
+    asked = dice.choice([{"at_least": dice.choice([1, 499, 1_500])}, {"at_most": 999}, {"exactly": 0}])
+    return {**found, "sum": "value", **asked, **window(dice)}
+
+
+def distinct(dice: Random, kind: str) -> str:
+    if kind == "order_line":
+        return "product"
+    return "channel" if kind.startswith("order") else dice.choice(["product", "device"])
+
+
+def event_nth(dice: Random, others: list[str]) -> dict:
+    return {**happening(dice), **dice.choice([{"first_time": True}, {"nth": dice.randint(1, 4)}]), **window(dice)}
+
+
+def event_since(dice: Random, others: list[str]) -> dict:
+    anchor = happening(dice)
+    since = dice.choice([anchor, anchor["event"]])
+    found = happening(dice)
+    asked = dice.choice([{}, counts(dice), {"distinct": distinct(dice, found["event"]), "at_least": 1}])
+    return {**found, **asked, "since": since}
+
+
+def sequence(dice: Random, others: list[str]) -> dict:
+    same = dice.choice([None, None, "product"])
+    steps = [linkable(dice, same) for _ in range(dice.randint(1, 3))]
+    for index, step in enumerate(steps):
+        if dice.random() < 0.5:
+            step["count"] = dice.randint(2, 3)
+            step.update({"within": dice.choice(LENGTHS)} if dice.random() < 0.5 else {})
+        if index and dice.random() < 0.5:
+            step["no_later_than"] = dice.choice(LENGTHS)
+    found = {"sequence": steps, **window(dice), **({"same": same} if same else {})}
+    if dice.random() < 0.5:
+        found["then_not"] = {**linkable(dice, same), "within": dice.choice(LENGTHS)}
+    return found
+
+
+def linkable(dice: Random, same: str | None) -> dict:
+    while True:
+        found = happening(dice)
+        if same is None or found["event"] not in {"order", "order_returned"}:
+            return found
+
+
+def feature(dice: Random, others: list[str]) -> dict:
+    name = dice.choice(["recency_days", "spend_cents_84d"])
+    number = dice.choice([0, 1, 7, 29, 30, 100, 250, 10_000])
+    asked = [
+        {dice.choice(["above", "at_least", "below", "at_most", "equals"]): number},
+        {"between": [1, 300]},
+        {"in": [0, 30, 250]},
+        {"is_missing": dice.random() < 0.5},
+    ]
+    stages = dice.choice([{"in": ["active", "at_risk"]}, {"equals": "churned"}])
+    return dice.choice([{"feature": name, **dice.choice(asked)}] * 2 + [{"feature": "lifecycle_stage", **stages}])
+
+
+def feature_rank(dice: Random, others: list[str]) -> dict:
+    name = dice.choice(["recency_days", "spend_cents_84d", "open_rate_84d"])
+    return {"feature": name, dice.choice(["top", "bottom"]): portion(dice, others)}
+
+
+def score(dice: Random, others: list[str]) -> dict:
+    aged = {"score": "clv_84d", "max_age": "2d"}
+    found = [
+        {"score": "churn_28d", "probability": {"at_least": 0.3}},
+        {"score": "churn_28d", "break_even": {"cost_cents": 3, "value_cents": 10}},
+        {**aged, "expected_value": {"above": 1000}},
+        {**aged, "percentile": {"between": [0.3, 0.9]}},
+        {"score": "churn_28d", "top": portion(dice, others)},
+        {**aged, "bottom": portion(dice, others)},
+        {"score": dice.choice(["propensity_tea", "propensity_milk"]), "rank": {"at_most": dice.randint(1, 2)}},
+    ]
+    return dice.choice(found)
+
+
+def lifecycle(dice: Random, others: list[str]) -> dict:
+    stages = ["new", "active", "at_risk", "dormant", "churned", "reactivated", ["at_risk", "dormant"]]
+    moved = dice.choice([{}, {}, {dice.choice(["entered", "left"]): dice.choice(SPANS)}])
+    return {"lifecycle": dice.choice(stages), **moved}
+
+
+def context(dice: Random, others: list[str]) -> dict:
+    wanted = [("device", "mobile"), ("device", ["mobile", "desktop"]), ("country", "NO"), ("channel", "web")]
+    name, values = dice.choice(wanted)
+    return {"context": name, "in": values, **dice.choice([{}, {"of": "last"}, {"of": "most"}]), **window(dice)}
+
+
+def segment(dice: Random, others: list[str]) -> dict:
+    moved = {"segment": "vip", dice.choice(["entered", "left"]): dice.choice(SPANS)}
+    return dice.choice([{"segment": dice.choice(others)}, moved])
+
+
+def attribute(dice: Random, others: list[str]) -> dict:
+    asked = [{"country": {"in": ["NO", "SE"]}}, {"country": {"is_missing": True}}, {"birth_year": {"above": 1980}}]
+    ((name, compared),) = dice.choice(asked).items()
+    return {"attribute": name, **compared}
+
+
+def consent(dice: Random, others: list[str]) -> dict:
+    return {"consent": {"purpose": "marketing", "channel": dice.choice(["email", "sms"])}}
+
+
+LEAVES = [
+    *(event, event_sum, event_nth, event_since, sequence, sequence, context),
+    *(feature, feature_rank, score, lifecycle, segment, attribute, consent),
+]

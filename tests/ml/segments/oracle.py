@@ -1,21 +1,40 @@
 """What a definition means, one customer at a time: slow, and plain enough to be checked by reading."""
 
 import math
+from itertools import pairwise
 
-from ml.segments.behaviour import EventCondition, SequenceCondition
-from ml.segments.conditions import AllOf, AnyOf, NotOf
-from ml.segments.standing import ConsentCondition, FeatureCondition, ScoreCondition, SegmentCondition
+from ml.segments.behaviour import ContextCondition, EventCondition, SequenceCondition
+from ml.segments.conditions import AllOf, AnyOf, NotOf, WeightOf
+from ml.segments.standing import (
+    AttributeCondition,
+    ConsentCondition,
+    FeatureCondition,
+    LifecycleCondition,
+    ScoreCondition,
+    SegmentCondition,
+)
+from ml.times import DAY
+from tests.ml.segments.oracle_events import context, event, sequence
 from tests.ml.segments.worlds import World
 
-ORDER_KINDS = {"order": "placed", "order_returned": "returned"}
-COLUMNS = {"value": "value_cents", "product": "product_id", "campaign": "campaign_id"}
+STAGES = {"new": 28, "active": 28, "at_risk": 56, "dormant": 112}
 
 
 def members(condition, world: World) -> set[int]:
     return {key for key in world.customers if holds(condition, key, world)}
 
 
-def holds(condition, key: int, world: World) -> bool:  # noqa: PLR0911
+def degree(segment, key: int, world: World) -> float:
+    if segment.membership == "rule":
+        return 1.0
+    graded = segment.graded
+    if isinstance(graded, ScoreCondition):
+        return world.scores[graded.score][key][0]
+    most = sum(part.points for part in graded.weight if part.points > 0)
+    return min(1.0, max(0.0, points(graded, key, world) / most))
+
+
+def holds(condition, key: int, world: World) -> bool:  # noqa: PLR0911, C901, PLR0912
     match condition:
         case AllOf():
             return all(holds(part, key, world) for part in condition.all)
@@ -23,22 +42,31 @@ def holds(condition, key: int, world: World) -> bool:  # noqa: PLR0911
             return any(holds(part, key, world) for part in condition.any)
         case NotOf():
             return not holds(condition.not_, key, world)
+        case WeightOf():
+            return points(condition, key, world) >= condition.at_least
         case FeatureCondition():
-            return _feature(condition, key, world)
+            values = {customer: found.get(condition.feature) for customer, found in world.customers.items()}
+            return compared(condition, values[key]) and ranked(condition, key, values, world)
+        case AttributeCondition():
+            return compared(condition, world.profiles.get(key, {}).get(condition.attribute))
         case ScoreCondition():
-            return _score(condition, key, world)
+            return score(condition, key, world)
         case EventCondition():
-            return _bounds(condition.bounds, len(_events(condition, condition, key, world)))
+            return event(condition, key, world)
         case SequenceCondition():
-            return bool(_completions(condition, key, world))
+            return sequence(condition, key, world)
+        case ContextCondition():
+            return context(condition, key, world)
+        case LifecycleCondition():
+            return lifecycle(condition, key, world)
         case SegmentCondition():
-            return key in world.members[condition.segment]
+            return segment(condition, key, world)
         case ConsentCondition():
             return (key, condition.consent.purpose, condition.consent.channel, True) in world.consents
     raise AssertionError(condition)
 
 
-def _bounds(bounds, value) -> bool:
+def bounds(asked, value) -> bool:
     compare = {
         "above": lambda a, b: a > b,
         "at_least": lambda a, b: a >= b,
@@ -46,120 +74,108 @@ def _bounds(bounds, value) -> bool:
         "at_most": lambda a, b: a <= b,
         "equals": lambda a, b: a == b,
     }
-    return value is not None and all(compare[word](value, bound) for word, bound in bounds)
+    return value is not None and all(compare[word](value, bound) for word, bound in asked)
 
 
-def _feature(condition, key, world) -> bool:
-    values = {customer: found.get(condition.feature) for customer, found in world.customers.items()}
-    value = values[key]
+def compared(condition, value) -> bool:
     asked = []
     if condition.bounds:
-        asked.append(_bounds(condition.bounds, value))
+        asked.append(bounds(condition.bounds, value))
     if condition.equals is not None:
         asked.append(value is not None and value == condition.equals)
     if condition.in_ is not None:
         asked.append(value is not None and value in condition.in_)
     if condition.is_missing is not None:
         asked.append((value is None) == condition.is_missing)
-    return all(asked) and _ranked(condition, key, values)
+    return all(asked)
 
 
-def _score(condition, key, world) -> bool:
+def score(condition, key, world) -> bool:
     scores = world.scores[condition.score]
     if key not in scores:
         return False
-    score, percentile = scores[key]
+    value, percentile = scores[key]
     asked = [
-        _bounds(part.bounds, value)
-        for part, value in (
-            (condition.probability, score),
-            (condition.expected_value, score),
+        bounds(part.bounds, found)
+        for part, found in (
+            (condition.probability, value),
+            (condition.expected_value, value),
             (condition.percentile, percentile),
         )
         if part is not None
     ]
     if condition.break_even is not None:
-        asked.append(score >= condition.break_even.cost_cents / condition.break_even.value_cents)
-    return all(asked) and _ranked(condition, key, {customer: found[0] for customer, found in scores.items()})
+        asked.append(value >= condition.break_even.cost_cents / condition.break_even.value_cents)
+    if condition.rank is not None:
+        offers = [(-world.scores[model][key][0], model) for model in world.offers if key in world.scores[model]]
+        asked.append(bounds(condition.rank.bounds, sorted(offers).index((-value, condition.score)) + 1))
+    everybody = {customer: found[0] for customer, found in scores.items()}
+    return all(asked) and ranked(condition, key, everybody, world)
 
 
-def _ranked(condition, key, values) -> bool:
-    ranked = {customer: value for customer, value in values.items() if value is not None}
+def ranked(condition, key, values, world) -> bool:
     for portion, sign in ((condition.top, -1), (condition.bottom, 1)):
         if portion is None:
             continue
-        size = portion.count or math.ceil(round(portion.share * len(ranked), 9))
-        best = sorted(ranked, key=lambda customer, sign=sign: (sign * ranked[customer], customer))[:size]
+        among = world.customers if portion.within is None else world.members[portion.within]
+        among = values if isinstance(condition, ScoreCondition) and portion.within is None else among
+        known = {customer: values[customer] for customer in among if values.get(customer) is not None}
+        size = portion.count or math.ceil(round(portion.share * len(known), 9))
+        best = sorted(known, key=lambda customer, sign=sign, known=known: (sign * known[customer], customer))[:size]
         if key not in best:
             return False
     return True
 
 
-def _span(condition, world) -> tuple[float, int]:
+def points(condition, key, world) -> float:
+    """Points as a person adds them up; a probability counts with six decimals."""
+    total = 0.0
+    for part in condition.weight:
+        if part.if_ is not None:
+            total += part.points if holds(part.if_, key, world) else 0
+        elif key in world.scores[part.score]:
+            total += part.points * math.floor(world.scores[part.score][key][0] * 1_000_000 + 0.5) / 1_000_000
+    return round(total, 9)
+
+
+def lifecycle(condition, key, world) -> bool:
     now = world.as_of.epoch
-    if condition.last is not None:
-        return now - condition.last.seconds, now
-    if condition.between is not None:
-        return now - condition.between[0].seconds, now - condition.between[1].seconds
-    return -math.inf, now
+    span = condition.entered or condition.left
+    if span is None:
+        return in_stage(condition.lifecycle, key, now, world)
+    begin, end = (now - back for back in span.seconds)
+    was, then = (in_stage(condition.lifecycle, key, at, world) for at in (begin, end))
+    return (then and not was) if condition.entered else (was and not then)
 
 
-def _events(what, window, key, world) -> list[tuple[int, str]]:
-    """The matching events of a customer within the window, as (second, identifier), in order."""
-    start, end = _span(window, world)
-    return [found for found in _all(what, key, world) if start <= found[0] < end]
+def in_stage(names, key, at, world) -> bool:
+    orders = sorted(o["ordered_epoch"] for o in world.of(key, "orders") if o["status"] == "placed")
+    before = [epoch for epoch in orders if epoch < at]
+    if not before:
+        return False
+    return stage(before, at) in names or ("reactivated" in names and came_back(before, at))
 
 
-def _all(what, key, world) -> list[tuple[int, str]]:
-    if what.event in ORDER_KINDS:
-        happened = [
-            (o["ordered_epoch"], o["order_id"], {**o, "value_cents": o["total_cents"]})
-            for o in world.orders
-            if o["customer_key"] == key and o["status"] == ORDER_KINDS[what.event]
-        ]
-    else:
-        happened = [
-            (e["event_epoch"], e["event_id"], e)
-            for e in world.events
-            if e["customer_key"] == key and e["event_type"] == what.event
-        ]
-    now = world.as_of.epoch
-    return sorted((epoch, name) for epoch, name, row in happened if epoch < now and _fits(what.where, row))
+def stage(orders, at) -> str:
+    recency, tenure = (at - orders[-1]) // DAY, (at - orders[0]) // DAY
+    if recency <= STAGES["active"]:
+        return "new" if tenure <= STAGES["new"] else "active"
+    return next((name for name in ("at_risk", "dormant") if recency <= STAGES[name]), "churned")
 
 
-def _fits(where, row) -> bool:
-    for name, asked in where or ():
-        value = row.get(COLUMNS.get(name, name))
-        if isinstance(asked, tuple) and value not in asked:
-            return False
-        if asked is not None and not isinstance(asked, tuple) and not _bounds(asked.bounds, value):
-            return False
-    return True
+def came_back(orders, at) -> bool:
+    """Has an order of the active time followed a silence in which the customer was dormant?"""
+    return any(
+        (at - order) // DAY <= STAGES["active"] and (order - before) // DAY > STAGES["at_risk"]
+        for before, order in pairwise(orders)
+    )
 
 
-def _completions(condition, key, world) -> list[tuple[int, str]]:
-    """The moments at which the last step is complete and the silence after it has passed."""
-    done = None
-    for step in condition.sequence:
-        matching = _events(step, condition, key, world)
-        done = [event for event in matching if _completes(event, step, matching, done)]
-    return [event for event in done if _silent(event, condition.then_not, key, world)]
-
-
-def _completes(event, step, matching, before) -> bool:
-    """Is there a completion of the step before, after which `count` events, ending here, fit into `within`?"""
-    oldest = event[0] - step.within.seconds if step.within else -math.inf
-    for previous in [(-math.inf, "")] if before is None else before:
-        too_late = step.no_later_than is not None and event[0] - previous[0] > step.no_later_than.seconds
-        between = [found for found in matching if previous < found < event and found[0] >= oldest]
-        if previous < event and not too_late and len(between) >= step.count - 1:
-            return True
-    return False
-
-
-def _silent(event, closing, key, world) -> bool:
-    if closing is None:
-        return True
-    end = event[0] + closing.within.seconds
-    broken = [found for found in _all(closing, key, world) if event < found and found[0] < end]
-    return end <= world.as_of.epoch and not broken
+def segment(condition, key, world) -> bool:
+    span = condition.entered or condition.left
+    if span is None:
+        return key in world.members[condition.segment]
+    begin, end = (world.as_of.epoch - back for back in span.seconds)
+    wanted = "entered" if condition.entered else "left"
+    moves = world.moves_of(condition.segment)
+    return any(who == key and change == wanted and begin < at <= end for who, change, at in moves)
