@@ -137,7 +137,9 @@ def normalised_gini(p: Predicted, weights: Array) -> Array:
 
 
 def _gini(p: Predicted, weights: Array) -> Array:
-    people, value = _from_zero(p.by_tie(weights)), _from_zero(p.by_tie(weights * p.actual))
+    ordered = weights[:, p.order]  # gathered once: the dear part
+    runs = (np.add.reduceat(part, p.ties, axis=1) for part in (ordered, ordered * p.actual[p.order]))
+    people, value = (_from_zero(part) for part in runs)
     area = (np.diff(people, axis=1) * (value[:, 1:] + value[:, :-1])).sum(axis=1)
     return np.asarray(1 - _ratio(area, people[:, -1] * value[:, -1]), dtype=np.float64)
 
