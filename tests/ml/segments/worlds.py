@@ -127,9 +127,8 @@ class World:
 
     def moves_of(self, segment: str) -> list[tuple[int, str, int]]:
         """Who entered and left as (customer, change, second), the run at as_of included."""
-        found = [
-            (key, what, self.as_of.epoch - days * 86_400) for name, key, what, days in self.moves if name == segment
-        ]
+        now = self.as_of.epoch
+        found = [(key, what, now - days * 86_400) for name, key, what, days in self.moves if name == segment]
         if segment in self.before:
             members, before = self.members[segment], self.before[segment]
             found += [(key, "entered", now) for key in members - before]
