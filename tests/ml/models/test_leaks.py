@@ -20,6 +20,7 @@ from ml.warehouse import Warehouse
 from tests.ml.models import orders
 from tests.ml.models.shop import forget
 
+pytestmark = pytest.mark.slow
 AT = parse_as_of(orders.AS_OF)
 TEST = AT.minus(28)
 CUT = leaks.cut

@@ -54,9 +54,9 @@ def test_a_forced_run_gives_the_same_numbers_to_the_ninth_digit(trained: Warehou
     second = train_model("churn_28d", AS_OF, warehouse=trained, force=True)
     assert second["version"] == "2"
     assert second["metrics"] == pytest.approx(first["metrics"], abs=1e-9)
-    assert second["alias"] == "champion", "an equal model on the same customers is not worse"
+    assert (second["alias"], second["status"]) == (None, "kept"), "an equal model is not better"
     assert "against champion 1" in second["decision"]
-    assert registry.champion("churn_28d").tags["gain"] == "0.00000"
+    assert registry.version("churn_28d", "2").tags["gain"] == "0.00000"
 
 
 def test_values_are_measured_in_cents_beside_last_windows_spend(shop: Warehouse, built: list[str]):
@@ -122,7 +122,7 @@ def test_a_worse_challenger_is_kept_back(trained: Warehouse, home: Path, monkeyp
     use_models(home, monkeypatch, blind.replace("rule_gain: -0.05", "rule_gain: -1"))
     found = train_model("churn_28d", AS_OF, warehouse=trained)
     assert (found["version"], found["alias"]) == ("2", None)
-    assert "kept back, may be worse" in found["decision"]
+    assert "kept back, not better for certain" in found["decision"]
     assert registry.champion("churn_28d").version == "1"
 
 
