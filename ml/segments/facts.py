@@ -143,7 +143,9 @@ def _event(condition: EventCondition, of: _Values, known: Vocabulary) -> Column:
         told = join(_times(value), " ", _noun(value, many.replace("values", "value"), many), tail)
     else:
         told = join(_times(value), " ", _noun(value, kind.label, kind.counted()), tail)
-    return _either(value, told, f"no {kind.label} to count from") if condition.since else told
+    if condition.since is None:
+        return told
+    return _either(value, told, f"no {known.events[condition.since.event].label} to count from")
 
 
 def _window(condition: EventCondition, known: Vocabulary) -> str:

@@ -16,11 +16,18 @@ def evaluator(tmp_path_factory):
     made.customer(2, recency_days=None, spend_cents_84d=-50, open_rate_84d=None)
     made.customer(3, recency_days=2, spend_cents_84d=5)
     made.scores = {"churn_28d": {1: (0.4096, 0.9), 3: (0.1, 0.5)}, "clv_84d": {1: (52_310.4, 1.0), 3: (99.6, 0.5)}}
+    made.scores |= {"propensity_tea": {1: (0.2, 0.5), 3: (0.3, 1.0)}, "propensity_milk": {1: (0.4, 1.0)}}
     for ago in (2 * DAY, 3 * DAY):
-        made.event(1, "add_to_cart", ago, category="TEA", value_cents=2_000)
-    made.event(3, "add_to_cart", 3 * DAY)
+        made.event(
+            1, "add_to_cart", ago, category="TEA", value_cents=2_000, product_id="p1", session_id="s1", device="mobile"
+        )
+    made.event(3, "add_to_cart", 3 * DAY, session_id="s2", device="desktop")
+    made.order(1, 60 * DAY)
+    made.order(1, 2 * DAY + 60, channel="web")
+    made.order(3, 59 * DAY)
     made.consents.append((1, "marketing", "email", True))
-    made.members["vip"] = {1}
+    made.profiles = {1: {"country": "NO"}}
+    made.members, made.before = {"vip": {1}}, {"vip": {3}}
     warehouse = Warehouse(f"duckdb:///{tmp_path_factory.mktemp('reasons') / 'w.duckdb'}")
     made.write(warehouse)
     with warehouse.session():  # keeps the file open for the many queries
@@ -61,6 +68,77 @@ TOLD = {
     "a sequence": (
         {"sequence": STEPS, "ever": True},
         {1: "a cart, then a cart at most 24 hours later: 1 time so far, latest 2017-12-30 05:00 UTC"},
+    ),
+    "a place in another segment": (
+        {"feature": "spend_cents_84d", "bottom": {"count": 1, "within": "vip"}},
+        {1: "spend 84d 1234.56 (place 1 of 1 from the bottom in vip)"},
+    ),
+    "an offer": (
+        {"score": "propensity_tea", "rank": {"at_most": 1}},
+        {3: "propensity tea probability 0.3, place among the customer's offers 1"},
+    ),
+    "an attribute": ({"attribute": "country", "equals": "NO"}, {1: "country NO"}),
+    "an amount of events": (
+        {"event": "add_to_cart", "sum": "value", "at_least": 1000, "last": "14d"},
+        {1: "value of carts 40.00 in the last 14 days"},
+    ),
+    "values of events": (
+        {"event": "add_to_cart", "distinct": "product", "at_most": 1, "last": "14d"},
+        {1: "1 different product value of carts in the last 14 days"}
+        | dict.fromkeys((2, 3), "no different product values of carts in the last 14 days"),
+    ),
+    "the second order this week": (
+        {"event": "order", "nth": 2, "last": "7d"},
+        {1: "2nd order ever in the last 7 days"},
+    ),
+    "the first order ever": (
+        {"not": {"event": "order", "first_time": True, "more_than": "59d"}},
+        {2: "no first order so far", 3: "no first order so far"},
+    ),
+    "since another event": (
+        {"not": {"event": "add_to_cart", "since": "order", "at_least": 2}},
+        {1: "1 cart since the last order", 2: "no order to count from", 3: "1 cart since the last order"},
+    ),
+    "steps of one product": (
+        {"sequence": STEPS, "same": "product", "ever": True},
+        {
+            1: "a cart, then a cart at most 24 hours later, all of one product: 1 time so far, "
+            "latest 2017-12-30 05:00 UTC"
+        },
+    ),
+    "a stage": ({"lifecycle": ["at_risk", "dormant"]}, {3: "lifecycle dormant"}),
+    "who came back": ({"lifecycle": "reactivated"}, {1: "lifecycle reactivated"}),
+    "a stage entered": (
+        {"lifecycle": "dormant", "entered": "7d"},
+        {3: "lifecycle dormant, before at risk (in the last 7 days)"},
+    ),
+    "a stage left": (
+        {"lifecycle": "at_risk", "left": {"between": ["7d", "1d"]}},
+        {
+            1: "lifecycle active, before at risk (between 7 days and 1 day ago)",
+            3: "lifecycle dormant, before at risk (between 7 days and 1 day ago)",
+        },
+    ),
+    "the last visit": (
+        {"context": "device", "in": "mobile", "last": "14d"},
+        {1: "device mobile at the last visit in the last 14 days"},
+    ),
+    "most orders": (
+        {"context": "channel", "in": "store", "of": "most", "ever": True},
+        {3: "channel store at 1 of 1 order so far"},
+    ),
+    "who entered": ({"segment": "vip", "entered": "7d"}, {1: "entered vip on 2018-01-01"}),
+    "who left": ({"segment": "vip", "left": "7d"}, {3: "left vip on 2018-01-01"}),
+    "points": (
+        {
+            "weight": [
+                {"points": 2, "if": {"any": [{"segment": "vip"}, {"feature": "recency_days", "below": 5}]}},
+                {"points": 5, "score": "churn_28d"},
+                {"points": -1, "if": {"event": "order", "ever": True}},
+            ],
+            "at_least": 2,
+        },
+        {1: "3.05 of 7 points; in vip since 2018-01-01; churn 28d probability 0.41"},
     ),
     "membership": ({"segment": "vip"}, {1: "in vip since 2018-01-01"}),
     "consent": (
