@@ -103,6 +103,7 @@ def _expected_and_actual(axes: Any, deciles: pd.DataFrame) -> None:
     place = deciles["decile"].to_numpy(int)
     axes.bar(place - 0.2, deciles["expected"].to_numpy(float), width=0.4, color=_BLUE, label="expected")
     axes.bar(place + 0.2, deciles["actual"].to_numpy(float), width=0.4, color=_RED, label="actual")
+    axes.vlines(place + 0.2, *(deciles[name].to_numpy(float) for name in ("actual_low", "actual_high")), color="#555")
     axes.legend(frameon=False)
     _dress(axes, "Latest, by tenth of the score (1 is the highest)")
 

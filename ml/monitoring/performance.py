@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TABLE, DECILES = "realised_performance", "realised_deciles"
+_KEPT = ["decile", "customers", "expected", "actual", "actual_low", "actual_high"]
 
 
 @dataclass(frozen=True)
@@ -128,8 +129,7 @@ def _measure(point: Point, at: AsOf, house: Warehouse, limits: PerformanceConfig
     hindrance = "" if point.by else f"this registry has no version {point.version}"
     found = list(realise(predicted, metrics_of(point.spec), promise, limits, hindrance=hindrance, seed=settings().seed))
     if len(predicted.score):
-        deciles = decile_table(predicted).rename(columns={"predicted": "expected"}).drop(columns="captured")
-        house.write(DECILES, deciles, point.partition)
+        house.write(DECILES, decile_table(predicted).rename(columns={"predicted": "expected"})[_KEPT], point.partition)
     counts = {"customers": len(predicted.score), "positives": int((predicted.actual > 0).sum())}
     rows = pd.DataFrame([asdict(row) for row in found])
     house.write(TABLE, rows.assign(model_version=point.version, as_of=at.at, **counts), point.partition)

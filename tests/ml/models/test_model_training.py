@@ -20,6 +20,8 @@ from ml.times import parse_as_of
 from ml.warehouse import Warehouse
 from tests.ml.models.shop import AS_OF, CHURN, CLV, use_models
 
+DRIFT = {"trigger": "drift", "detail": "5 of 12"}
+
 
 def _versions(name: str = "churn_28d") -> int:
     return len(MlflowClient(settings().mlflow_tracking_uri).search_model_versions(f"name = '{name}'"))
@@ -40,8 +42,9 @@ def _stop(*_: object, **__: object) -> None:
 
 
 def test_the_first_version_becomes_champion_and_a_repeat_finds_it(trained: Warehouse, built: list[str]):
-    found = train_model("churn_28d", AS_OF, warehouse=trained)
+    found = train_model("churn_28d", AS_OF, warehouse=trained, reason=DRIFT)
     assert (found["version"], found["alias"], _versions()) == ("1", "champion", 1)
+    assert registry.champion("churn_28d").tags["trigger"] == "person", "what called for the run first stays"
     assert built == [], "the stored snapshots still fit the data"
     assert 0.7 < found["metrics"]["auc"] < 0.95
     assert found["metrics"]["auc_low"] < found["metrics"]["auc"] < found["metrics"]["auc_high"]
@@ -51,8 +54,9 @@ def test_the_first_version_becomes_champion_and_a_repeat_finds_it(trained: Wareh
 
 def test_a_forced_run_gives_the_same_numbers_to_the_ninth_digit(trained: Warehouse):
     first = train_model("churn_28d", AS_OF, warehouse=trained)
-    second = train_model("churn_28d", AS_OF, warehouse=trained, force=True)
+    second = train_model("churn_28d", AS_OF, warehouse=trained, force=True, reason=DRIFT)
     assert second["version"] == "2"
+    assert registry.version("churn_28d", "2").tags["trigger_detail"] == "5 of 12"
     assert second["metrics"] == pytest.approx(first["metrics"], abs=1e-9)
     assert (second["alias"], second["status"]) == (None, "kept"), "an equal model is not better"
     assert "against champion 1" in second["decision"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from ml.sql import table
 from ml.times import AsOf
 from ml.warehouse import Warehouse
 from tests.ml.models.shop import features
@@ -24,5 +25,7 @@ def write_scores(
     score = chance if worth else np.random.default_rng(0).permutation(chance)
     rows = pd.DataFrame({"customer_key": features(at)["customer_key"], "score": score})
     told = {"kind": "probability", "model_version": version, "percentile": 0.5, "top_reasons": "[]"}
-    rows = rows.assign(**told, rank=np.arange(1, len(rows) + 1))
+    told |= {"rank": np.arange(1, len(rows) + 1)}
+    silent = {*table("customer_scores").column_names} - {"customer_key", "score", "as_of", "model"}
+    rows = rows.assign(**(dict.fromkeys(silent) | told))
     warehouse.write("customer_scores", rows, {"as_of": at, "model": model})

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from ml.models import registry
+from ml.monitoring import page
 from ml.monitoring.performance import measure_performance
 from ml.settings import settings
 from ml.times import parse_as_of
@@ -16,6 +19,12 @@ from tests.ml.monitoring.past import write_scores
 
 SCORED = parse_as_of(AS_OF)
 LATER = str(SCORED.plus(28))
+
+
+@pytest.fixture(autouse=True)
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the picture to its own test: drawing takes longer than measuring."""
+    monkeypatch.setattr(page, "_picture", lambda *_: b"png")
 
 
 def _rows(warehouse: Warehouse, metric: str = "auc") -> list[dict[str, object]]:
@@ -38,16 +47,11 @@ def test_scores_are_held_against_what_happened_once_their_window_has_closed(trai
     assert (row["model_version"], row["customers"], row["as_of"]) == ("1", 500, SCORED.plus(28).at)
     assert row["low"] < row["value"] < row["high"]
     assert row["promised"] == pytest.approx(row["value"], abs=0.1)
-
-
-def test_expected_and_actual_are_kept_by_decile(trained: Warehouse):
-    write_scores(trained, SCORED)
-    measure_performance(LATER, warehouse=trained)
     deciles = trained.read("realised_deciles", order_by=["decile"])
     assert deciles["decile"].tolist() == list(range(1, 11))
     assert deciles["customers"].tolist() == pytest.approx([50] * 10)
     assert deciles["expected"].is_monotonic_decreasing
-    assert (deciles["expected"] - deciles["actual"]).abs().mean() < 0.08
+    assert deciles["expected"].between(deciles["actual_low"], deciles["actual_high"]).sum() >= 8
 
 
 def test_a_point_in_time_is_measured_once_and_again_when_it_was_scored_anew(trained: Warehouse):
@@ -63,11 +67,8 @@ def test_what_came_true_stands_in_the_run_of_the_version_and_on_a_page(trained: 
     write_scores(trained, SCORED)
     measure_performance(LATER, warehouse=trained)
     run_id = registry.champion("churn_28d").run_id
-    page = settings().reports / "performance" / "churn_28d.html"
-    assert registry.read_artifact(run_id, "performance/churn_28d.html") == page.read_bytes()
-    text = page.read_text(encoding="utf-8")
-    assert "data:image/png;base64" in text
-    assert "at its test" in text
+    file = settings().reports / "performance" / "churn_28d.html"
+    assert registry.read_artifact(run_id, "performance/churn_28d.html") == file.read_bytes()
     with registry._reach("reading metrics") as client:
         (found,) = client.get_metric_history(run_id, "realised_auc")
     assert (found.timestamp, found.value) == (SCORED.epoch * 1_000, pytest.approx(_rows(trained)[0]["value"]))
@@ -107,7 +108,7 @@ def test_scores_of_a_version_that_learnt_from_later_data_are_left_out(trained: W
 
 @pytest.mark.parametrize(
     ("limits", "days", "measured"),
-    [("settle_days: 3", 30, 0), ("settle_days: 3", 31, 1), ("windows: 2", 40, 2), ("lookback_days: 5", 60, 0)],
+    [("settle_days: 3", 30, 0), ("settle_days: 3, windows: 2", 40, 2), ("lookback_days: 5", 60, 0)],
 )
 def test_the_limits_say_which_points_in_time_are_measured(
     trained: Warehouse, home: Path, limits: str, days: int, measured: int
@@ -120,3 +121,18 @@ def test_the_limits_say_which_points_in_time_are_measured(
 
 def test_nothing_scored_is_nothing_to_measure(shop: Warehouse):
     assert measure_performance(LATER, warehouse=shop) == {"measured": 0, "status": "not judged", "models": {}}
+
+
+def test_the_page_shows_a_picture_and_every_measurement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.undo()
+    when = pd.to_datetime(["2024-01-01", "2024-01-08"] * 2)
+    rows = pd.DataFrame({"scored_as_of": when, "model": "m", "metric": ["auc", "auc", "ece", "ece"]})
+    rows = rows.assign(model_version="1", as_of=when, customers=500, positives=50, value=[0.8, 0.6, 0.02, None])
+    rows = rows.assign(low=[0.7, 0.5, None, None], high=[0.9, 0.7, None, None], promised=[0.81, 0.81, None, None])
+    rows = rows.assign(status=["ok", "declined", "ok", "not judged"], finding=["", "auc 0.6 <b>", "", ""])
+    deciles = pd.DataFrame({"decile": range(1, 11), "expected": 0.5, "actual": 0.4})
+    deciles = deciles.assign(actual_low=0.3, actual_high=0.5)
+    text = page.write_page("m", rows, deciles, tmp_path / "new" / "m.html").read_text(encoding="utf-8")
+    assert base64.b64decode(text.split("base64,")[1].split('"')[0]).startswith(b"\x89PNG")
+    assert "auc 0.6 &lt;b&gt;" in text
+    assert text.index("2024-01-08") < text.index("2024-01-01")
