@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from ml.models.dataset import TrainingSet
     from ml.models.evaluate import Evaluation
+    from ml.models.page.sections import Story
     from ml.models.spec import ModelSpec
 
 NOT_FOR = (
@@ -30,30 +31,35 @@ _USES = {
 }
 
 
-def model_card(spec: ModelSpec, data: TrainingSet, found: Evaluation, importance: Mapping[str, float]) -> str:
+def model_card(story: Story) -> str:
     """Return the card of one training as Markdown."""
+    spec, found = story.spec, story.found
     parts = [
         f"# {spec.name}",
         spec.description,
-        "\n".join(f"- {name}: {value}" for name, value in facts(spec, data, found).items()),
+        "\n".join(f"- {name}: {value}" for name, value in facts(spec, story.data, found, story.told).items()),
         "## Test, on customers and weeks that the model has not seen",
         _metrics_table(spec, found),
         _BELOW,
         "## What moves the score",
-        ", ".join(list(importance)[:10]) + ".",
+        ", ".join(list(story.explained.importance)[:10]) + ".",
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def facts(spec: ModelSpec, data: TrainingSet, found: Evaluation) -> dict[str, str]:
-    """Return what the model is, for whom, what it learnt from and what it is not for, by name."""
+def facts(spec: ModelSpec, data: TrainingSet, found: Evaluation, told: Mapping[str, str]) -> dict[str, str]:
+    """Return what the model is, for whom, what it learnt from and what it is not for, by name.
+
+    `told` is what the fitting reports of itself (`ml.models.fit.Fitted`).
+    """
+    calibration = told.get("calibration.chosen") or told.get("level") or spec.calibration
     people = f"customers who ordered in the last {spec.active_window_days} days"
     dates = ", ".join(str(snapshot.as_of.at.date()) for snapshot in data.train)
     return {
         "Population": (people if spec.active_window_days else "customers who ordered before") + _target(spec),
         "Horizon": f"{spec.horizon_days} days",
         "Made for": _USES[spec.task],
-        "Estimator": f"{found.chosen}, chosen on the calibration snapshot; calibration: {spec.calibration}",
+        "Estimator": f"{found.chosen}, chosen on the calibration snapshot; calibration: {calibration}",
         "Trained on": f"{len(data.learnt()[1]):,} rows of snapshots at {dates}",
         "Calibrated on": str(data.calibration.as_of.at.date()),
         "Tested on": f"{data.test.as_of.at.date()}: {len(data.test.label):,} customers, "

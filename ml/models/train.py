@@ -142,7 +142,7 @@ def _write_files(folder: Path, story: Story) -> None:
     from ml.models.card import model_card
     from ml.models.page.render import write_page
 
-    spec, found, importance = story.spec, story.found, story.explained.importance
+    spec, found = story.spec, story.found
     found.predictions.assign(chosen=found.predictions[found.chosen]).to_parquet(
         folder / "test_predictions.parquet", index=False
     )
@@ -155,12 +155,12 @@ def _write_files(folder: Path, story: Story) -> None:
             "baselines": found.baselines,
             "candidates": found.candidates,
         },
-        "importance.json": importance,
+        "importance.json": story.explained.importance,
         "spec.json": spec.model_dump(mode="json"),
     }
     for name, content in documents.items():
         (folder / name).write_text(json.dumps(content, indent=2), encoding="utf-8")
-    (folder / "model_card.md").write_text(model_card(spec, story.data, found, importance), encoding="utf-8")
+    (folder / "model_card.md").write_text(model_card(story), encoding="utf-8")
     write_page(story, folder)
 
 

@@ -75,6 +75,9 @@ class Chart:
     kind = "chart"
 
 
+Block = Facts | Table | Chart
+
+
 @dataclass(frozen=True)
 class Tile:
     """One figure that is read first, with its interval and what it says."""
@@ -91,7 +94,7 @@ class Section:
 
     title: str
     lead: str
-    blocks: tuple[Facts | Table | Chart, ...]
+    blocks: tuple[Block, ...]
 
     @property
     def anchor(self) -> str:
@@ -99,6 +102,6 @@ class Section:
         return self.title.lower().replace(" ", "-")
 
     @property
-    def runs(self) -> list[tuple[str, list[Facts | Table | Chart]]]:
+    def runs(self) -> list[tuple[str, list[Block]]]:
         """The blocks in their order, those of one kind that follow one another together."""
         return [(kind, list(blocks)) for kind, blocks in groupby(self.blocks, key=lambda block: block.kind)]

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from ml.models.card import facts
 from ml.models.metrics import PROBABILITY, VALUE
 from ml.models.page import charts
+from ml.models.page.fitting import fitting
 from ml.models.page.groups import groups
-from ml.models.page.parts import Cell, Facts, Row, Section, Table, Tile, each, fill
+from ml.models.page.parts import Block, Cell, Facts, Row, Section, Table, Tile, each, fill
 from ml.models.page.words import brief, count, figure, money, percent, spread
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ _FIRST = {
     "ece": ("Calibration error", "off the promised probability, on average"),
 }
 _MOST_TILES = 5
+_INTERVALS = {"coverage_80": "80% intervals", "coverage_80_top": "80% intervals of the highest tenth"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,14 +71,14 @@ def sections(story: Story) -> list[Section]:
     made += [
         _leanings(story),
         groups(story.spec, story.found.slices, story.explained.currency),
-        _fitting(story),
+        fitting(story.told, story.measured),
         *story.more,
     ]
     return [section for section in made if section.blocks]
 
 
 def _card(story: Story) -> Section:
-    return Section("Model card", "", (Facts(facts(story.spec, story.data, story.found)),))
+    return Section("Model card", "", (Facts(facts(story.spec, story.data, story.found, story.told)),))
 
 
 def _metrics(story: Story) -> Section:
@@ -102,7 +104,7 @@ def _measured(found: Evaluation, who: str, name: str) -> Cell:
 
 def _ranking(story: Story) -> Section:
     lead = (
-        "How well the score puts customers in order, beside rules that need no model. The upright line is the share "
+        "How well the score puts customers in order, beside the baselines. The upright line is the share "
         "that marketing will contact."
     )
     share = story.spec.evaluation.contact_share
@@ -204,8 +206,18 @@ def _amounts(rows: pd.DataFrame, currency: str) -> Table:
 def _calibration(story: Story) -> Section:
     amounts = story.spec.kind == "cents"
     lead = "Whether what is promised comes true: the expected beside the realised outcome, by tenth of the score."
-    blocks = (charts.calibration(story.found, story.spec.kind), _deciles(story, amounts=amounts))
+    blocks: tuple[Block, ...] = (
+        charts.calibration(story.found, story.spec.kind),
+        _deciles(story, amounts=amounts),
+        *_held(story),
+    )
     return Section("Calibration", lead, blocks)
+
+
+def _held(story: Story) -> tuple[Facts, ...]:
+    metrics = story.found.metrics
+    rows = {name: f"hold for {percent(metrics[key])}" for key, name in _INTERVALS.items() if key in metrics}
+    return (Facts(rows),) if rows else ()
 
 
 def _deciles(story: Story, *, amounts: bool) -> Table:
@@ -238,8 +250,3 @@ def _leanings(story: Story) -> Section:
         f"{len(explained.contributions)} of them. A feature that moves the score is no cause of the outcome."
     )
     return Section("What it leans on", lead, (charts.importance(explained), charts.contributions(explained)))
-
-
-def _fitting(story: Story) -> Section:
-    known = dict(story.told) | {name: figure(value) for name, value in story.measured.items()}
-    return Section("How it was fitted", "What the fitting reports of itself.", (Facts(known),) if known else ())
