@@ -55,11 +55,15 @@ def test_churn_beats_rfm_keeps_up_with_logistic_is_calibrated_and_leaks_nothing(
     assert 0.09 < metrics["test_mean"] < 0.12
 
 
-def test_value_ranks_better_than_last_windows_spend_and_holds_the_level(found: dict[str, dict[str, Any]]):
+@pytest.mark.quality
+def test_value_ranks_better_than_btyd_holds_its_level_and_knows_how_sure_it_is(found: dict[str, dict[str, Any]]):
     metrics, baselines = found["clv_84d"]["metrics"], found["clv_84d"]["baselines"]
     assert metrics["gini"] > baselines["last_window"]["gini"]
+    assert metrics["gini"] >= baselines["btyd"]["gini"] + 0.015
+    assert metrics["decile_mape"] <= 0.08
+    assert metrics["mae_cents"] <= 0.98 * baselines["btyd"]["mae_cents"]
     assert abs(metrics["total_error"]) < 0.08
-    assert metrics["decile_mape"] < 0.1
+    assert 0.75 <= metrics["coverage_80"] <= 0.85
 
 
 def test_propensity_beats_how_recently_the_target_was_bought(found: dict[str, dict[str, Any]]):

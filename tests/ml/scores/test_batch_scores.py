@@ -37,6 +37,7 @@ def test_every_customer_of_the_population_gets_a_probability_a_rank_and_three_re
     assert scored["percentile"].iloc[0] == 1
     assert scored["percentile"].iloc[-1] == pytest.approx((scored["score"] <= scored["score"].iloc[-1]).mean())
     assert {len(json.loads(text)) for text in scored["top_reasons"]} == {3}
+    assert scored[["low", "high"]].isna().all(axis=None), "an interval is of an amount"
 
 
 def test_scores_are_the_champions(scored: pd.DataFrame, trained: Warehouse):
