@@ -173,7 +173,7 @@ class SequenceCondition(Windowed):
     @classmethod
     def _first_step(cls, steps: tuple[Step, ...]) -> tuple[Step, ...]:
         if steps[0].no_later_than:
-            raise refuse("the first step follows nothing; drop no_later_than", "no_later_than")
+            raise refuse("the first step follows nothing; drop no_later_than", 0, "no_later_than")
         return steps
 
     @field_validator("same")

@@ -106,6 +106,8 @@ def _one_kind(value: Any) -> Any:
     """Refuse what is not one condition, before pydantic chooses among the kinds."""
     if isinstance(value, Form):
         return value
+    if isinstance(value, list):
+        raise refuse("write all: or any: before a list of conditions")
     if not isinstance(value, dict):
         raise refuse(f"a condition is a mapping that starts with one of {', '.join(KINDS)}, not {value!r}")
     found = [name for name in KINDS if name in value]

@@ -9,9 +9,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, Stri
 from pydantic_core import PydanticCustomError
 
 
-def refuse(message: str, key: str = "") -> PydanticCustomError:
-    """Return an error for a person; `key` is the key below this place that it is about."""
-    return PydanticCustomError("segment", "{message}", {"message": message, "key": key})
+def refuse(message: str, *keys: str | int) -> PydanticCustomError:
+    """Return an error for a person; `keys` lead from this place to what it is about."""
+    return PydanticCustomError("segment", "{message}", {"message": message, "keys": keys})
 
 
 def _number(value: object) -> object:

@@ -16,23 +16,45 @@ from ml.segments.forms import Form
 
 Model = TypeVar("Model", bound=Form)
 Place = tuple[str | int, ...]
-_KINDS_OF_VALUE = {
+# What pydantic finds, as a marketer would be told it.
+_WORDS = {
     "model_type": "write keys and values here",
     "model_attributes_type": "write keys and values here",
     "tuple_type": "write a list here",
+    "too_short": "write at least one item here",
+    "too_long": "write at most {max_length} items here",
     "string_type": "write text here; YAML reads NO, yes and on as true or false, so put them in quotes",
+    "string_too_short": "write text here",
+    "string_pattern_mismatch": "write small letters, digits and underscores, a letter first",
+    "bool_type": "write true or false here",
+    "int_type": "write a whole number here, without quotes",
+    "int_parsing": "write a whole number here",
+    "int_from_float": "write a whole number here",
+    "float_type": "write a number here, without quotes",
+    "float_parsing": "write a number here; 10 percent is 0.1",
+    "greater_than": "write a number above {gt:g}",
+    "greater_than_equal": "write {ge:g} or more",
+    "less_than_equal": "write {le:g} or less",
+    "literal_error": "write {expected}",
+    "date_from_datetime_parsing": "write a day such as 2018-12-31",
+    "date_type": "write a day such as 2018-12-31",
     "missing": "is missing",
 }
 
 
 def read_definition(path: Path, model: type[Model]) -> tuple[Model, dict[Place, int]]:
-    """Return the file as a `model`, and the line of each of its keys.
+    """Return the file as a `model`, and the line of each of its keys (see `load` and `parse`)."""
+    content, lines = load(path)
+    return parse(content, path, lines, model), lines
+
+
+def parse(content: Any, path: Path, lines: dict[Place, int], model: type[Model]) -> Model:
+    """Return content as a `model`.
 
     Raises `ConfigError` with one line a problem: file, line, key, what is allowed, the nearest name.
     """
-    content, lines = _load(path)
     try:
-        return model.model_validate(content if content is not None else {}), lines
+        return model.model_validate(content if content is not None else {})
     except ValidationError as error:
         found = [dict(one) for one in error.errors() if not _is_echo(dict(one))]
         problems = [_problem(path, model, one, lines) for one in found]
@@ -58,14 +80,15 @@ def spoken(place: Place) -> str:
 
 def _problem(path: Path, model: type[Form], error: dict[str, Any], lines: dict[Place, int]) -> str:
     place = tuple(part for part in error["loc"] if not _is_tag(part))
-    context, kind = error.get("ctx", {}), error["type"]
+    context, kind, found = error.get("ctx", {}), error["type"], error["input"]
     if kind == "segment":
-        key = context["key"]
-        return f"{at(path, lines, (*place, key) if key else place)}: {context['message']}"
+        return f"{at(path, lines, (*place, *context['keys']))}: {context['message']}"
     if kind == "extra_forbidden":
         return f"{at(path, lines, place)}: unknown key{did_you_mean(str(place[-1]), _keys_at(model, error['loc']))}"
-    message = _KINDS_OF_VALUE.get(kind, error["msg"])
-    found = error["input"]
+    message = _WORDS[kind].format(**context) if kind in _WORDS else error["msg"]
+    if kind == "literal_error" and isinstance(found, str):
+        near = did_you_mean(found, context["expected"].replace(" or ", ", ").replace("'", "").split(", "))
+        message += near if "did you mean" in near else ""
     shown = f" (found {found!r})" if isinstance(found, str | int | float | bool) else ""
     return f"{at(path, lines, place)}: {message}{shown}"
 
@@ -98,7 +121,8 @@ def _forms_in(annotation: Any) -> Iterator[type[Form]]:
         yield from _forms_in(part)
 
 
-def _load(path: Path) -> tuple[Any, dict[Place, int]]:
+def load(path: Path) -> tuple[Any, dict[Place, int]]:
+    """Return a YAML file's content and the line of each of its keys. Raises `ConfigError` naming file and line."""
     lines: dict[Place, int] = {}
     try:
         text = path.read_text(encoding="utf-8")
@@ -107,7 +131,12 @@ def _load(path: Path) -> tuple[Any, dict[Place, int]]:
         return yaml.safe_load(text), lines
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: there is no such file") from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        line = f":{mark.line + 1}" if mark else ""
+        tab = "; indent with spaces, not tabs" if "\\t" in str(error.problem) else ""
+        raise ConfigError(f"{path}{line}: not readable as YAML: {error.problem}{tab}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not readable as YAML: {error}") from error
 
 

@@ -56,7 +56,7 @@ def load_vocabulary() -> Vocabulary:
     config, specs = settings().config_dir, load_specs()
     return Vocabulary(
         features=_features(),
-        scores={name: spec.kind for name, spec in specs.items()},
+        scores={name: spec.kind for spec in specs.values() for name in spec.score_names},
         events=load_events(),
         destinations=_destinations(config / "destinations.yaml"),
         offers=(frozenset(name for name, spec in specs.items() if spec.task == "propensity"),),

@@ -10,6 +10,7 @@ from ml.segments.catalogue import Catalogue, load_catalogue
 from ml.segments.language import read_segment
 from ml.settings import PROJECT_DIR
 from tests.ml.segments.worlds import known
+from tests.ml.segments.wrong import FILES, WRONG
 
 GOOD = """\
 name: {name}
@@ -39,50 +40,6 @@ def catalogue(tmp_path):
     return load
 
 
-WRONG = {
-    "an unknown feature": ("{feature: recency_day, below: 3}", "who.feature: there is no feature 'recency_day'"),
-    "nearest feature": ("{feature: recency_day, below: 3}", "did you mean recency_days?"),
-    "an unknown comparison": ("{feature: recency_days, bellow: 3}", "who.bellow: unknown key; did you mean below?"),
-    "no comparison": ("{feature: recency_days}", "say how recency_days compares"),
-    "text for a number": ('{feature: recency_days, below: "3"}', "write a number here, not '3'"),
-    "a number for text": ("{feature: lifecycle_stage, equals: 3}", "3 is not a text, but lifecycle_stage is"),
-    "a value it never has": ("{feature: lifecycle_stage, equals: atrisk}", "did you mean at_risk?"),
-    "a ranking of text": ("{feature: lifecycle_stage, top: {share: 0.1}}", "who.top: lifecycle_stage is a category"),
-    "bounds that exclude all": ("{feature: recency_days, above: 9, below: 3}", "swap the bounds"),
-    "a share of zero": ("{feature: recency_days, top: {share: 0}}", "who.top.share"),
-    "share and count": ("{feature: recency_days, top: {share: 0.1, count: 3}}", "say share or count"),
-    "an unknown model": ("{score: churn_28, top: {count: 3}}", "did you mean churn_28d?"),
-    "a percentage": ("{score: churn_28d, probability: {at_least: 80}}", "80 percent is 0.8"),
-    "a probability of an amount": ("{score: clv_84d, probability: {at_least: 0.8}}", "use expected_value"),
-    "a contact that never pays": ("{score: churn_28d, break_even: {cost_cents: 9, value_cents: 9}}", "never pays"),
-    "an unknown event": ("{event: purchses, last: 3d}", "did you mean purchase?"),
-    "no window": ("{event: purchase}", "say when, once"),
-    "two windows": ("{event: purchase, last: 3d, ever: true}", "say when, once"),
-    "a window of zero": ("{event: purchase, last: 0d}", "a time of zero holds nothing"),
-    "a window of no unit": ("{event: purchase, last: 30}", "who.last: 30 is not a length of time"),
-    "a window turned round": ("{event: purchase, between: [30d, 60d]}", "write the longer time first"),
-    "a count of zero or more": ("{event: purchase, at_least: 0, last: 3d}", "who.at_least"),
-    "counts that exclude all": ("{event: purchase, at_least: 3, at_most: 2, last: 3d}", "at least 3 and at most 2"),
-    "a property it has not": ("{event: order, where: {device: mobile}, last: 3d}", "order has no device"),
-    "a country read as false": ("{event: purchase, where: {country: NO}, last: 3d}", "put them in quotes"),
-    "a sequence of nothing": ("{sequence: [], last: 3d}", "who.sequence"),
-    "a span of one": ("{sequence: [{event: purchase, within: 3m}], last: 3d}", "within spans a count"),
-    "a limit before the first": ("{sequence: [{event: search, no_later_than: 3m}], last: 3d}", "follows nothing"),
-    "a closing not understood": (
-        "{sequence: [{event: search}], then_not: buy soon, last: 3d}",
-        "`purchase within 24h`",
-    ),
-    "an unknown closing": ("{sequence: [{event: search}], then_not: buy within 3h, last: 3d}", "no event 'buy'"),
-    "an unknown segment": ("{segment: buyer}", "did you mean buyers?"),
-    "no condition": ("{evnt: purchase}", "'evnt' starts no condition; did you mean event?"),
-    "two conditions": ("{event: purchase, segment: buyers}", "event and segment are two conditions"),
-    "a bare word": ("{not: buyers}", "a condition is a mapping"),
-    "an empty list": ("{all: []}", "who.all"),
-    "half a consent": ("{consent: {purpose: marketing}}", "who.consent.channel: is missing"),
-    "itself": ("{segment: wrong}", "in a circle: wrong -> wrong"),
-}
-
-
 @pytest.mark.parametrize(("who", "words"), WRONG.values(), ids=WRONG)
 def test_a_wrong_definition_is_named_with_its_line(catalogue, who, words):
     """File, line, key, what is allowed or nearest; the right definition beside it goes on."""
@@ -93,25 +50,33 @@ def test_a_wrong_definition_is_named_with_its_line(catalogue, who, words):
     assert list(found.segments) == ["buyers"]
 
 
-FILES = {
-    "unknown key": ("colour: blue\n", ":8: colour: unknown key"),
-    "a holdout of everybody": ("holdout: 1.0\n", "holdout: "),
-    "a key twice": ("goal: Again.\n", ":8: goal is there twice; first on line 3"),
-    "no parent": ("parent: nobody\n", "parent: there is no segment 'nobody'"),
-    "limits turned round": ("limits: {minimum_size: 5, maximum_size: 2}\n", "maximum_size is below minimum_size"),
-    "a guard's unknown key": ("guard: {max_removal: 0.1}\n", "guard.max_removal: unknown key"),
-    "a refresh unknown": ("refresh: hourly\n", "refresh: "),
-    "not YAML": ("who: [", "not readable as YAML"),
-    "a NUL byte": ("# \0\n", "not readable as YAML"),
-}
-
-
 @pytest.mark.parametrize(("extra", "words"), FILES.values(), ids=FILES)
 def test_a_wrong_file_is_named(tmp_path, extra, words):
     write(tmp_path, "buyers", "{event: order, last: 30d}")
     write(tmp_path, "wrong", "{event: order, last: 30d}", extra)
     found = load_catalogue(tmp_path, known())
     assert words in found.problems["wrong"]
+    assert list(found.segments) == ["buyers"]
+
+
+def test_a_place_in_a_group_is_given_once(tmp_path):
+    for name in ("first", "second"):
+        write(tmp_path, name, "{event: order, last: 30d}", "exclusive_group: mails\npriority: 1\n")
+    write(tmp_path, "buyers", "{event: order, last: 30d}")
+    found = load_catalogue(tmp_path, known())
+    assert ":9: priority: mails has priority 1 twice, in first and second" in found.problems["first"]
+    assert list(found.segments) == ["buyers"]
+
+
+def test_a_circle_through_a_group_or_a_ranking_is_named(tmp_path):
+    write(tmp_path, "buyers", "{event: order, last: 30d}")
+    write(tmp_path, "first", "{segment: second}", "exclusive_group: mails\npriority: 1\n")
+    write(tmp_path, "second", "{event: order, last: 30d}", "exclusive_group: mails\npriority: 2\n")
+    write(tmp_path, "best", "{feature: recency_days, top: {count: 3, within: good}}")
+    write(tmp_path, "good", "{event: order, last: 30d}", "exclude: [best]\n")
+    found = load_catalogue(tmp_path, known())
+    assert "first -> second -> first" in found.problems["first"]
+    assert "best -> good -> best" in found.problems["good"]
     assert list(found.segments) == ["buyers"]
 
 
