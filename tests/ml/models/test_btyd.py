@@ -75,6 +75,7 @@ def simulate(rng, rate, leaves, until, horizon):
 # -- the papers' figures ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.quality
 @pytest.mark.parametrize("model", PUBLISHED)
 def test_cdnow_gives_the_published_parameters(fitted, model):
     params, log_likelihood = PUBLISHED[model]
@@ -85,6 +86,7 @@ def test_cdnow_gives_the_published_parameters(fitted, model):
     assert fitted[model].report_["at_edge"] == []
 
 
+@pytest.mark.quality
 def test_gamma_gamma_gives_the_published_parameters_and_a_likelihood_no_worse(fitted, cdnow):
     """Fader and Hardie 2013 print two digits of what a spreadsheet's solver found; its v is a little below the top."""
     found, published = fitted[GammaGamma], {"p": 6.25, "q": 3.74, "v": 15.44}
