@@ -23,6 +23,7 @@ _BELOW = (
     "Intervals are 95% percentiles over 200 resamples of the test customers. `evaluation.html` shows the rest: "
     "curves, thresholds, reliability, groups of customers."
 )
+_THIRD = ", on a third of its customers, left out of training because the history has no room for a window of its own"
 _USES = {
     "churn": "choosing whom to win back before they fall silent, and what a contact may cost",
     "clv": "ranking customers by what they will spend, and adding up what a group will bring",
@@ -61,7 +62,7 @@ def facts(spec: ModelSpec, data: TrainingSet, found: Evaluation, told: Mapping[s
         "Made for": _USES[spec.task],
         "Estimator": f"{found.chosen}, chosen on the calibration snapshot; calibration: {calibration}",
         "Trained on": f"{len(data.learnt()[1]):,} rows of snapshots at {dates}",
-        "Calibrated on": str(data.calibration.as_of.at.date()),
+        "Calibrated on": f"{data.calibration.as_of.at.date()}" + (_THIRD if data.shared else ""),
         "Tested on": f"{data.test.as_of.at.date()}: {len(data.test.label):,} customers, "
         f"{int((data.test.label > 0).sum()):,} of them positive",
         "Sees": _sees(spec),

@@ -16,7 +16,7 @@ import pandas as pd
 
 from ml.errors import ConfigError, FatalError
 from ml.models import canary, registry
-from ml.models.baselines import rules
+from ml.models.baselines import BTYD, rules
 from ml.models.dataset import read_features
 from ml.models.evaluate import DRAWS, metrics_of
 from ml.models.metrics import Predicted, paired_interval
@@ -125,13 +125,18 @@ def _alarm(
 
 
 def _missed(spec: ModelSpec, seen: pd.DataFrame) -> Verdict | None:
-    """Return the gates that the model misses for certain: even the interval's upper end is below."""
-    needed = dict.fromkeys(rules(spec), spec.gates.rule_gain) | {spec.linear: spec.gates.linear_gain}
+    """Return the gates that the model misses for certain: even the interval's upper end is below.
+
+    Expected spend must not only rank: where it explains less than BTYD does, its level or spread is wrong.
+    """
+    ranks = dict.fromkeys(rules(spec), spec.gates.rule_gain) | {spec.linear: spec.gates.linear_gain}
+    needed = [(spec.primary, name, least) for name, least in ranks.items()]
+    needed += [("explained", BTYD, 0.0)] if spec.kind == "cents" else []
     found = []
-    for name, least in needed.items():
-        gain, _, high = _gain(spec, seen, seen[name].to_numpy())
+    for metric, name, least in needed:
+        gain, _, high = _gain(spec, seen, seen[name].to_numpy(), metric)
         if high < least:
-            found.append(f"{spec.primary} {gain:+.4f} against {name}, at least {least:+.4f} needed")
+            found.append(f"{metric} {gain:+.4f} against {name}, at least {least:+.4f} needed")
     return Verdict("kept", f"kept back: {'; '.join(found)}") if found else None
 
 
@@ -141,7 +146,7 @@ def _against(spec: ModelSpec, challenger: Version, seen: pd.DataFrame, rival: _R
     name, compared = f"champion {rival.version.version}", {"compared_with": rival.version.version}
     if rival.scores is None:
         return Verdict("promoted", f"{name} can no longer be scored: {rival.problem}", compared)
-    gain, low, high = _gain(spec, seen, rival.scores)
+    gain, low, high = _gain(spec, seen, rival.scores, spec.primary)
     age = (parse_as_of(challenger.tags["as_of"]).epoch - parse_as_of(rival.version.tags["as_of"]).epoch) / DAY
     figures = {
         "gain": f"{gain:.5f}",
@@ -167,8 +172,8 @@ def _compared(spec: ModelSpec, low: float, age: float) -> tuple[Decision, str]:
     return "kept", f"kept back, may be worse by more than {gates.champion_loss:g} (although {stale})"
 
 
-def _gain(spec: ModelSpec, seen: pd.DataFrame, theirs: Array) -> tuple[float, float, float]:
-    """Return mean, low and high of the gain on the same resampled customers."""
-    outcome, metric = seen["actual"].to_numpy(), metrics_of(spec)[spec.primary]
+def _gain(spec: ModelSpec, seen: pd.DataFrame, theirs: Array, metric: str) -> tuple[float, float, float]:
+    """Return mean, low and high of the gain in a metric on the same resampled customers."""
+    outcome = seen["actual"].to_numpy()
     pair = (Predicted(outcome, seen["chosen"].to_numpy()), Predicted(outcome, theirs))
-    return paired_interval(pair, metric, DRAWS, settings().seed)
+    return paired_interval(pair, metrics_of(spec)[metric], DRAWS, settings().seed)

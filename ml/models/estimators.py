@@ -14,9 +14,8 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from ml.models import spec as config
 from ml.models.encoder import FeatureEncoder, signed_log
+from ml.models.metrics import TWEEDIE_POWER
 
-# Spend is zero for many and skewed for the rest: between Poisson (1) and gamma (2).
-TWEEDIE_POWER = 1.3
 _ROWS_PER_THREAD = 50_000
 
 

@@ -12,13 +12,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.linear_model import TweedieRegressor
-from sklearn.metrics import d2_tweedie_score
 
 from ml.errors import NotEnoughData
 from ml.models.base import Estimator
-from ml.models.estimators import TWEEDIE_POWER
 from ml.models.expected import EXPECTED
-from ml.models.metrics import Array
+from ml.models.metrics import TWEEDIE_POWER, Array, Predicted, explained, measure
 
 _LEAST_ROWS = 200  # fewer say nothing about the spread
 _BINS = 200
@@ -100,7 +98,7 @@ LEVELS: dict[str, Any] = {"none": AsLearnt, "level": Level, "btyd": ExpectedTota
 
 
 def choose_level(wanted: str, before: Seen | None, seen: Seen) -> Any:
-    """Return the level that explains most on the calibration snapshot (see `explained`), fitted there.
+    """Return the level that explains most on the calibration snapshot, fitted there (`ml.models.metrics.explained`).
 
     Its `tried_` holds what each level that was tried explains. One that carries over what was learnt is judged as it
     will be used: fitted one snapshot earlier (`before`) and carried to the calibration snapshot. Where calibration
@@ -121,7 +119,7 @@ def choose_level(wanted: str, before: Seen | None, seen: Seen) -> Any:
             "either; load more history, or set calibration: level to accept the level of the training window"
         )
     fitted = {name: LEVELS[name]().fit(before or seen) for name in names}
-    tried = {name: explained(seen.actual, apply(level, seen)) for name, level in fitted.items()}
+    tried = {name: explains(Predicted(seen.actual, apply(level, seen))) for name, level in fitted.items()}
     chosen = LEVELS[max(tried, key=lambda name: tried[name])]().fit(seen)
     chosen.tried_ = tried
     return chosen
@@ -142,12 +140,9 @@ def apply(level: Any, seen: Seen) -> Array:
     return np.asarray(level.predict(seen.raw, *([seen.expected] if level.reads else [])), dtype=np.float64)
 
 
-def explained(actual: Array, cents: Array) -> float:
-    """Return the share of the Tweedie deviance that expected cents explain: 0 is as good as the mean, 1 is perfect.
-
-    A proper score: ranking, spread and total all count, and no wrong expectation can win (Gneiting 2011).
-    """
-    return float(d2_tweedie_score(actual, np.maximum(cents, 1.0), power=TWEEDIE_POWER))
+def explains(predicted: Predicted) -> float:
+    """Return the share of the Tweedie deviance that is explained."""
+    return measure(predicted, {"it": explained})["it"]
 
 
 def _follow(score: Array, expected: Array) -> Array:

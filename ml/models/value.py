@@ -14,7 +14,7 @@ import numpy as np
 from ml.errors import NotEnoughData
 from ml.models.expected import EXPECTED
 from ml.models.intervals import Intervals, within
-from ml.models.level import Seen, choose_level, explained
+from ml.models.level import Seen, choose_level, explains
 from ml.models.metrics import VALUE, Predicted, measure, paired_interval
 from ml.settings import settings
 
@@ -60,7 +60,7 @@ def choose(spec: ModelSpec, candidates: Mapping[str, Scorer], data: TrainingSet)
     ginis = {name: measure(p, {"gini": VALUE["gini"]})["gini"] for name, p in found.items()}
     first = max(ginis, key=lambda name: ginis[name])
     near = [first, *(name for name in found if name != first and _near(found[first], found[name]))]
-    shares = {name: explained(found[name].actual, found[name].score) for name in near}
+    shares = {name: explains(found[name]) for name in near}
     log.info("%s: gini %s, explained by the equals %s on the calibration snapshot", spec.name, ginis, shares)
     return max(shares, key=lambda name: shares[name])
 

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from lightgbm import LGBMClassifier, LGBMRegressor
+from sklearn.metrics import d2_tweedie_score
 
 from ml.errors import NotEnoughData
-from ml.models import value
+from ml.models import decide, value
 from ml.models.expected import expected_spend
 from ml.models.intervals import Intervals, within
 from ml.models.level import (
@@ -23,10 +24,10 @@ from ml.models.level import (
     Level,
     Seen,
     choose_level,
-    explained,
+    explains,
     name_of,
 )
-from ml.models.metrics import VALUE, Predicted, measure
+from ml.models.metrics import TWEEDIE_POWER, VALUE, Predicted, measure
 from ml.models.spec import ModelSpec
 from ml.models.two_part import TwoPart
 from ml.warehouse import Warehouse
@@ -79,11 +80,12 @@ def test_following_btyd_where_it_expects_nothing_is_refused():
 
 def test_explained_is_a_proper_score_of_rank_spread_and_total():
     expected, actual = _customers(2)
-    best = explained(actual, expected)
+    best = explains(Predicted(actual, expected))
     assert 0 < best < 1
-    assert explained(actual, np.full(len(actual), actual.mean())) == pytest.approx(0, abs=1e-9)
+    assert explains(Predicted(actual, np.full(len(actual), actual.mean()))) == pytest.approx(0, abs=1e-9)
+    assert best == pytest.approx(d2_tweedie_score(actual, expected, power=TWEEDIE_POWER), abs=1e-12)
     worse = (0.7 * expected, 1.4 * expected, expected**1.3 * expected.sum() / (expected**1.3).sum(), expected[::-1])
-    assert all(explained(actual, wrong) < best for wrong in worse)
+    assert all(explains(Predicted(actual, wrong)) < best for wrong in worse)
 
 
 @dataclass
@@ -181,6 +183,18 @@ def test_of_equal_rankers_the_one_that_explains_more_is_taken_and_a_clearly_bett
     data = SimpleNamespace(calibration=SimpleNamespace(label=actual, features=frame))
     assert value.choose(SPEC, {name: Ranker(name) for name in ("double", "right", "noisy")}, data) == "right"
     assert value.choose(SPEC, {name: Ranker(name) for name in ("noisy", "double")}, data) == "double"
+
+
+def test_a_model_whose_level_explains_less_than_btyds_is_kept_back_however_well_it_ranks():
+    expected, actual = _customers(12)
+    rough = expected * np.random.default_rng(3).lognormal(0, 0.4, len(expected))
+    seen = pd.DataFrame({"actual": actual, "chosen": expected, "btyd": rough})
+    seen = seen.assign(recency=rough, rfm=rough, last_window=rough, tweedie_glm=rough)
+    assert decide._missed(SPEC, seen) is None
+    verdict = decide._missed(SPEC, seen.assign(chosen=3 * expected))
+    assert verdict is not None
+    assert verdict.reason.startswith("kept back: explained -")
+    assert "against btyd" in verdict.reason
 
 
 def test_btyd_expects_what_cdnow_then_spent_and_sees_nothing_later(duck: Warehouse):
