@@ -23,7 +23,7 @@ _TITLES = {
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
 <style>body{{font:15px system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;color:#222}}
 table{{border-collapse:collapse;font-size:13px}}
-td,th{{padding:.25rem .6rem;border-bottom:1px solid #ddd;text-align:left}}
+td,th{{padding:.25rem .6rem;border-bottom:1px solid #ddd;text-align:left;white-space:nowrap}}
 img{{max-width:100%}}</style>
 <h1>{title}</h1>
 <p>Each point is a day on which customers were scored; its outcome was measured once the label window had closed. The
@@ -68,9 +68,15 @@ def write_page(name: str, rows: pd.DataFrame, deciles: pd.DataFrame, path: Path)
 
 def _table(rows: pd.DataFrame) -> str:
     shown = rows.sort_values(["scored_as_of", "metric"], ascending=[False, True])[list(_COLUMNS)]
-    shown = shown.assign(scored_as_of=shown["scored_as_of"].astype("datetime64[us]").dt.strftime("%Y-%m-%d"))
-    html: str = shown.rename(columns=_COLUMNS).to_html(index=False, border=0, na_rep="", float_format="{:.4g}".format)
+    days = shown["scored_as_of"].astype("datetime64[us]").dt.strftime("%Y-%m-%d")
+    numbers = {name: shown[name].astype("float64") for name in ("value", "low", "high", "promised")}
+    told = shown.assign(scored_as_of=days, **numbers).rename(columns=_COLUMNS)
+    html: str = told.to_html(index=False, border=0, na_rep="", float_format=_short)
     return html
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.3f}"
 
 
 def _picture(rows: pd.DataFrame, deciles: pd.DataFrame) -> bytes:
@@ -82,12 +88,15 @@ def _picture(rows: pd.DataFrame, deciles: pd.DataFrame) -> bytes:
     for axes, metric in ((left, ranking), (middle, _LEVEL[ranking])):
         _over_time(axes, rows[(rows["metric"] == metric) & rows["value"].notna()], _TITLES[metric])
     _expected_and_actual(right, deciles)
+    right.set_ylabel("mean, in cents" if ranking == "gini" else "probability and share")
     out = BytesIO()
     figure.savefig(out, format="png", dpi=90)
     return out.getvalue()
 
 
 def _over_time(axes: Any, rows: pd.DataFrame, title: str) -> None:
+    from matplotlib.dates import ConciseDateFormatter
+
     rows = rows.sort_values("scored_as_of")
     when, value = rows["scored_as_of"].astype("datetime64[us]").to_numpy(), rows["value"].to_numpy(float)
     low, high = (rows[name].astype("float64").fillna(rows["value"]).to_numpy(float) for name in ("low", "high"))
@@ -96,7 +105,8 @@ def _over_time(axes: Any, rows: pd.DataFrame, title: str) -> None:
     axes.scatter(when, value, c=[_RED if s == "declined" else _BLUE for s in rows["status"]], zorder=3)
     axes.step(when, rows["promised"].to_numpy(float, na_value=float("nan")), "--", where="post", color="grey")
     _dress(axes, title)
-    axes.tick_params(axis="x", rotation=30)
+    ticks: Any = ConciseDateFormatter
+    axes.xaxis.set_major_formatter(ticks(axes.xaxis.get_major_locator()))
 
 
 def _expected_and_actual(axes: Any, deciles: pd.DataFrame) -> None:
@@ -105,7 +115,7 @@ def _expected_and_actual(axes: Any, deciles: pd.DataFrame) -> None:
     axes.bar(place + 0.2, deciles["actual"].to_numpy(float), width=0.4, color=_RED, label="actual")
     axes.vlines(place + 0.2, *(deciles[name].to_numpy(float) for name in ("actual_low", "actual_high")), color="#555")
     axes.legend(frameon=False)
-    _dress(axes, "Latest, by tenth of the score (1 is the highest)")
+    _dress(axes, "Latest day, by tenth of the score")
 
 
 def _dress(axes: Any, title: str) -> None:

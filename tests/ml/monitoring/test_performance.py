@@ -10,11 +10,12 @@ import pytest
 
 from ml.models import registry
 from ml.monitoring import page
-from ml.monitoring.performance import measure_performance
+from ml.monitoring.config import PerformanceConfig
+from ml.monitoring.performance import _unmeasured, measure_performance
 from ml.settings import settings
 from ml.times import parse_as_of
 from ml.warehouse import Warehouse
-from tests.ml.models.shop import AS_OF
+from tests.ml.models.shop import AS_OF, CHURN, use_models
 from tests.ml.monitoring.past import write_scores
 
 SCORED = parse_as_of(AS_OF)
@@ -117,6 +118,17 @@ def test_the_limits_say_which_points_in_time_are_measured(
         write_scores(trained, SCORED.plus(day))
     _limits(home, limits)
     assert measure_performance(str(SCORED.plus(days)), warehouse=trained)["measured"] == measured
+
+
+def test_both_engines_know_what_is_not_measured_yet(warehouse: Warehouse, home: Path, monkeypatch: pytest.MonkeyPatch):
+    use_models(home, monkeypatch, CHURN)
+    for day in (0, 1, 2):
+        write_scores(warehouse, SCORED.plus(day))
+    done = {"model_version": "1", "as_of": SCORED.at, "customers": 1, "positives": 1, "metric": "auc", "status": "ok"}
+    row = pd.DataFrame([done | dict.fromkeys(("value", "low", "high", "promised"), 0.5) | {"finding": ""}])
+    warehouse.write("realised_performance", row, {"scored_as_of": SCORED, "model": "churn_28d"})
+    found = _unmeasured(SCORED.plus(29), warehouse, PerformanceConfig())
+    assert found.to_dict("records") == [{"model": "churn_28d", "as_of": SCORED.plus(1).at, "model_version": "1"}]
 
 
 def test_nothing_scored_is_nothing_to_measure(shop: Warehouse):
