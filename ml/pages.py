@@ -12,13 +12,14 @@ def pages() -> dict[str, Callable[[str], str]]:
     """Return each page below `docs/` and what turns its present text into its current one."""
     from ml import settings
     from ml.features import catalogue
-    from ml.segments import reference
+    from ml.segments import reference, schema
     from ml.sources import reference as sources
 
     return {
         "settings.md": lambda _: settings.reference(),
         "features.md": lambda _: catalogue.reference(),
         "segments.md": reference.page,
+        "segment.schema.json": schema.page,
         "sources.md": sources.page,
     }
 

@@ -59,7 +59,7 @@ class Windowed(Form):
     between: tuple[Duration, Duration] | None = Field(
         None, description="From the first (longer ago) to the second; `[60d, 30d]` is the month before the last."
     )
-    more_than: Duration | None = Field(None, description="Longer ago than this.")
+    more_than: Duration | None = Field(None, description="Longer ago than this; `14d` or `14d ago`.")
     ever: Flag | None = Field(None, description="true: at any time before as_of.")
 
     @field_validator("more_than", mode="before")

@@ -17,7 +17,6 @@ from ml.segments.quantities import (
     Granted,
     Happening,
     Of,
-    Offers,
     Rank,
     Sequence,
     SequenceStep,
@@ -122,7 +121,7 @@ class _Planner:
         if condition.break_even is not None:
             tests.append(Check(value, "at_least", condition.break_even.probability))
         if condition.rank is not None:
-            place = self.value(self.measures.offer(Offers(model, self.known.offers_with(model), at)), "place")
+            place = self.value(self.measures.score(model, "offer_rank", at), "place")
             tests += [Check(place, operator, bound) for operator, bound in condition.rank.bounds]
         for word, portion in _portions(condition):
             places = () if portion.within else self.measures.score_rank(model, at, descending=word == "top")

@@ -29,7 +29,9 @@ def _several(value: object) -> object:
 
 
 Text = Annotated[str, StringConstraints(min_length=1)]
-Texts = Annotated[tuple[Text, ...], Field(min_length=1), BeforeValidator(_several)]
+Texts = Annotated[
+    tuple[Text, ...], Field(min_length=1), BeforeValidator(_several, json_schema_input_type=Text | list[Text])
+]
 Flag = Annotated[bool, Strict()]
 Whole = Annotated[int, Strict(), Field(ge=0)]
 Positive = Annotated[int, Strict(), Field(gt=0)]

@@ -52,7 +52,7 @@ def _named(value: object) -> object:
     return {"segment": value} if isinstance(value, str) else value
 
 
-Excluded = Annotated[Condition, BeforeValidator(_named)]
+Excluded = Annotated[Condition, BeforeValidator(_named, json_schema_input_type=Text | Condition)]
 
 
 class Segment(Form):

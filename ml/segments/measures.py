@@ -14,7 +14,6 @@ from ml.segments.quantities import (
     Happened,
     Happening,
     InStage,
-    Offers,
     Rank,
     Scores,
     Sequence,
@@ -43,7 +42,6 @@ class Measures:
     features: list[str] = field(default_factory=list)
     feature_ranks: list[Rank] = field(default_factory=list)
     scores: dict[tuple[str, AsOf], Scores] = field(default_factory=dict)
-    offers: dict[Offers, str] = field(default_factory=dict)
     tallies: dict[str, Tallies] = field(default_factory=dict)
     happened: Happened = field(default_factory=Happened)
     sequences: dict[Sequence, str] = field(default_factory=dict)
@@ -56,7 +54,7 @@ class Measures:
     @property
     def sources(self) -> list[str]:
         """What is joined to everybody, in order."""
-        scores = [*(of.name for of in self.scores.values()), *self.offers.values()]
+        scores = [of.name for of in self.scores.values()]
         activity = [of.name for made in (self.tallies, self.visits) for of in made.values()]
         profile = ["profiles"] if self.attributes else []
         return [*scores, *activity, *self.sequences.values(), *self.consents.values(), *profile]
@@ -83,11 +81,6 @@ class Measures:
         scores = self._scores(model, as_of)
         rank = _added(scores.ranks, Rank("score", descending))
         return self._value(scores.name, rank.place), self._value(scores.name, rank.ranked)
-
-    def offer(self, asked: Offers) -> str:
-        """The place of an offer among the customer's offers."""
-        name = self.offers.setdefault(asked, f"offer_{len(self.offers) + 1}")
-        return self._value(name, "place")
 
     def tally(self, tally: Tally) -> str:
         """A number made of events; counts and sums are 0 where there are none."""

@@ -194,15 +194,6 @@ class Scores:
 
 
 @dataclass(frozen=True)
-class Offers:
-    """The place of a model's score among those of all `models` for the same customer."""
-
-    model: str
-    models: tuple[str, ...]
-    as_of: AsOf
-
-
-@dataclass(frozen=True)
 class Granted:
     """Who granted a purpose on a channel."""
 

@@ -160,9 +160,8 @@ def _score(condition: ScoreCondition, place: Place, known: Vocabulary) -> Iterat
     for key in said(condition, *wrong):
         right = {"cents": "expected_value", "probability": "probability"}[known.scores[name]]
         yield (*place, key), f"{name} predicts {known.scores[name]}; use {right}, percentile, top or bottom"
-    offers = sorted({offer for group in known.offers for offer in group})
-    if condition.rank is not None and name not in offers:
-        yield (*place, "rank"), f"{name} is no offer{did_you_mean(name, offers)}"
+    if condition.rank is not None and name not in known.offers:
+        yield (*place, "rank"), f"{name} is no offer{did_you_mean(name, known.offers)}"
 
 
 @_leaf.register

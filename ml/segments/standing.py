@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -10,7 +10,8 @@ from ml.config import did_you_mean
 from ml.segments.durations import Duration
 from ml.segments.forms import Bounds, Comparison, Flag, Form, Portion, Positive, Scalar, Text, Unit, refuse, said
 
-STAGES = ("new", "active", "at_risk", "dormant", "churned", "reactivated")
+Stage = Literal["new", "active", "at_risk", "dormant", "churned", "reactivated"]
+STAGES: tuple[str, ...] = get_args(Stage)
 
 
 class Valued(Comparison):
@@ -78,7 +79,8 @@ class ScoreCondition(Form):
     expected_value: Bounds | None = Field(None, description="The expected value, in cents.")
     percentile: Unit | None = Field(None, description="Place among everybody scored; 0.8 and above is the top fifth.")
     rank: Bounds | None = Field(
-        None, description="Place of this offer among the customer's offers (the models of propensity); 1 is the best."
+        None,
+        description="Place of this offer among the customer's offers (targets of one propensity file); 1 is best.",
     )
     top: Portion | None = Field(None, description="Among the highest scores.")
     bottom: Portion | None = Field(None, description="Among the lowest scores.")
@@ -152,10 +154,13 @@ def _stages(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
+_ONE_OR_SEVERAL = BeforeValidator(_stages, json_schema_input_type=Stage | list[Stage])
+
+
 class LifecycleCondition(Moving):
     """The customer's stage by its orders, by the bounds of `config/features.yaml`; now, or a change of it."""
 
-    lifecycle: Annotated[tuple[Text, ...], Field(min_length=1), BeforeValidator(_stages)] = Field(
+    lifecycle: Annotated[tuple[Text, ...], Field(min_length=1), _ONE_OR_SEVERAL] = Field(
         description=f"One stage or a list: {', '.join(STAGES)}. Who is reactivated is new or active, too."
     )
 

@@ -31,22 +31,18 @@ class FeatureKind:
 class Vocabulary:
     """Known names, and what else a definition is read with.
 
-    `destinations` is None where nothing says which there are; `offers` are groups of models whose scores rank offers
-    against each other.
+    `destinations` is None where nothing says which there are; `offers` are the models that are ranked against each
+    other for each customer.
     """
 
     features: Mapping[str, FeatureKind]
     scores: Mapping[str, ScoreKind]
     events: Mapping[str, EventKind]
     destinations: frozenset[str] | None = None
-    offers: tuple[frozenset[str], ...] = ()
+    offers: frozenset[str] = frozenset()
     attributes: Mapping[str, FeatureKind] = field(default_factory=dict)
     lifecycle: Lifecycle = field(default_factory=lambda: Lifecycle(new=28, active=28, at_risk=56, dormant=112))
     house: HouseRules = field(default_factory=HouseRules)
-
-    def offers_with(self, model: str) -> tuple[str, ...]:
-        """Return the models whose offers compete with that of `model`, by name; none when it offers nothing."""
-        return tuple(sorted(next((group for group in self.offers if model in group), ())))
 
 
 def load_vocabulary() -> Vocabulary:
@@ -59,7 +55,7 @@ def load_vocabulary() -> Vocabulary:
         scores={name: spec.kind for spec in specs.values() for name in spec.score_names},
         events=load_events(),
         destinations=_destinations(config / "destinations.yaml"),
-        offers=(frozenset(name for name, spec in specs.items() if spec.task == "propensity"),),
+        offers=frozenset(name for name, spec in specs.items() if spec.family),
         attributes=_attributes(),
         lifecycle=load_config().lifecycle,
         house=load_house_rules(config),

@@ -15,26 +15,12 @@ WITH everybody AS (
 {% for scores in of.scores.values() %}
 , {{ scores.name | identifier }} AS (
   SELECT
-    customer_key, score, percentile
+    customer_key, score, percentile, offer_rank
     {% for rank in scores.ranks %}
     {{ ranking(rank) }}
     {% endfor %}
   FROM customer_scores
   WHERE as_of = {{ scores.as_of }} AND model = {{ scores.model }}
-)
-{% endfor %}
-{% for asked, name in of.offers.items() %}
-, {{ (name ~ "_places") | identifier }} AS (
-  SELECT
-    customer_key
-    , model
-    , ROW_NUMBER() OVER (
-        PARTITION BY customer_key ORDER BY score DESC NULLS LAST, model ASC NULLS LAST
-    ) AS place
-  FROM customer_scores
-  WHERE as_of = {{ asked.as_of }} AND model IN ({{ asked.models }})
-), {{ name | identifier }} AS (
-  SELECT customer_key, place FROM {{ (name ~ "_places") | identifier }} WHERE model = {{ asked.model }}
 )
 {% endfor %}
 {% if of.attributes %}

@@ -107,8 +107,7 @@ def score(condition, key, world) -> bool:
     if condition.break_even is not None:
         asked.append(value >= condition.break_even.cost_cents / condition.break_even.value_cents)
     if condition.rank is not None:
-        offers = [(-world.scores[model][key][0], model) for model in world.offers if key in world.scores[model]]
-        asked.append(bounds(condition.rank.bounds, sorted(offers).index((-value, condition.score)) + 1))
+        asked.append(bounds(condition.rank.bounds, world.place(condition.score, key)))
     everybody = {customer: found[0] for customer, found in scores.items()}
     return all(asked) and ranked(condition, key, everybody, world)
 

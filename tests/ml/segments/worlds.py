@@ -39,7 +39,7 @@ def known() -> Vocabulary:
         features,
         {"churn_28d": "probability", "clv_84d": "cents", **dict.fromkeys(OFFERS, "probability")},
         load_events(),
-        offers=(frozenset(OFFERS),),
+        offers=frozenset(OFFERS),
         attributes={**attributes, "age_band": FeatureKind(is_number=False)},
         house=HouseRules(attributes=tuple(attributes)),
     )
@@ -79,8 +79,6 @@ class World:
     `members` are of the run at as_of and `before` of the one a day earlier; `moves` are what earlier runs saw, as
     (segment, customer, change, days before as_of). `scored_ago`: seconds since a model scored.
     """
-
-    offers = OFFERS
 
     def __init__(self, as_of: AsOf = AS_OF) -> None:
         self.as_of = as_of
@@ -135,6 +133,11 @@ class World:
             found += [(key, "left", now) for key in before - members]
         return found
 
+    def place(self, model: str, key: int) -> int:
+        """The place of an offer among the customer's offers: the best score first, equal ones by name."""
+        offers = [(-self.scores[offer][key][0], offer) for offer in OFFERS if key in self.scores.get(offer, {})]
+        return sorted(offers).index((-self.scores[model][key][0], model)) + 1
+
     def write(self, warehouse: Warehouse) -> None:
         """Replace what the warehouse knows by this world, in one connection and without the tables' checks."""
         tables = dict(self._tables())
@@ -168,6 +171,7 @@ class World:
         for rank, key in enumerate(sorted(found, key=lambda key: (-found[key][0], key)), start=1):
             score, percentile = found[key]
             named = {"model": model, "customer_key": key, "model_version": "3", "as_of": when}
+            named |= {"offer_rank": self.place(model, key)} if model in OFFERS else {}
             yield {**named, "score": score, "percentile": percentile, "rank": rank}
 
     def _members(self, members: dict[str, set[int]], days: int) -> Iterator[dict]:
