@@ -9,7 +9,7 @@ from typing import Any
 from ml.config import did_you_mean
 from ml.errors import ConfigError, NotEnoughData
 from ml.features.targets import Target, by_kind
-from ml.times import AsOf, parse_as_of
+from ml.times import DAY, AsOf, parse_as_of
 from ml.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
@@ -19,6 +19,7 @@ TABLES = {
     "clv": "clv_labels",
     "propensity": "propensity_labels",
     "offer_response": "offer_labels",
+    "survival": "survival_labels",
 }
 
 
@@ -31,6 +32,7 @@ def build_labels(
     active_window_days: int | None = None,
     family: str | None = None,
     targets: Sequence[Target] = (),
+    follow_days: int | None = None,
     warehouse: Warehouse | None = None,
 ) -> dict[str, Any]:
     """Replace the label partition of `as_of` and `horizon_days`; return table, as_of and rows.
@@ -43,6 +45,7 @@ def build_labels(
         active_window_days: churn only: who ordered in so many days before `as_of` is asked about.
         family: propensity only: the model file that lists the targets, by its name.
         targets: propensity only: all targets of that file; they share one pass over the data.
+        follow_days: survival only: for how long a customer is followed at most; what `data_end` cuts off is unknown.
         warehouse: where to build; default: the settings'.
 
     Raises:
@@ -53,6 +56,8 @@ def build_labels(
     _check_closed(kind, at, horizon_days, end)
     name, house = _table(kind), warehouse or Warehouse()
     part, params = _asked(kind, active_window_days, family, targets)
+    if kind == "survival":
+        params = {"observed_days": min(follow_days or horizon_days, (end.epoch - at.epoch) // DAY)}
     rows = house.run_table(name, {"as_of": at, "horizon_days": horizon_days, **part}, **params).rows
     return {"table": name, "as_of": str(at), "rows": rows}
 

@@ -48,7 +48,7 @@ def _as_raw(liking: Array, spec: ModelSpec) -> Array:
     """Turn a rule's liking (higher: likelier to buy) into a raw score of what the model predicts."""
     if spec.kind == "cents":
         return np.exp(liking)
-    return np.asarray(1 / (1 + np.exp(liking if spec.task == "churn" else -liking)), dtype=np.float64)
+    return np.asarray(1 / (1 + np.exp(liking if spec.task in {"churn", "survival"} else -liking)), dtype=np.float64)
 
 
 def _recency(frame: pd.DataFrame, name: str) -> Array:

@@ -28,6 +28,7 @@ _USES = {
     "churn": "choosing whom to win back before they fall silent, and what a contact may cost",
     "clv": "ranking customers by what they will spend, and adding up what a group will bring",
     "propensity": "choosing whom to tell of the target",
+    "survival": "choosing when to remind somebody, and telling a pause from a farewell",
     "offer_response": "choosing who gets an offer, and how many redemptions to expect",
 }
 

@@ -25,6 +25,7 @@ TRUSTED = [
     "ml.models.level.Level",
     "ml.models.reasons.Reasons",
     "ml.models.scorer.Scorer",
+    "ml.models.survival.Hazards",
     "ml.models.two_part.TwoPart",
     "numpy.dtype",
     "sklearn._loss.loss.HalfTweedieLoss",

@@ -32,7 +32,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-OUTCOMES = {"churn": "churned", "clv": "spend_cents", "propensity": "bought", "offer_response": "redeemed"}
+OUTCOMES = {
+    "churn": "churned",
+    "clv": "spend_cents",
+    "propensity": "bought",
+    "offer_response": "redeemed",
+    "survival": "silent",
+}
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # Fibonacci hashing: spreads keys evenly over 64 bits
 
 
@@ -40,7 +46,8 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # Fibonacci hashing: spreads keys evenl
 class Snapshot:
     """One point in time: a row of `features` and `rules`, an entry of `keys` and `label` for each customer.
 
-    `features` are what the model and its calibration see, `rules` what its rule baselines read.
+    `features` are what the model and its calibration see, `rules` what its rule baselines read. Where it is asked how
+    long customers stay away, `waits` are the days to the next order, infinite where none came in `observed_days`.
     """
 
     as_of: AsOf
@@ -48,16 +55,22 @@ class Snapshot:
     features: pd.DataFrame
     rules: pd.DataFrame
     label: Array
+    waits: Array | None = None
+    observed_days: int = 0
 
     def of(self, chosen: NDArray[np.bool_]) -> Snapshot:
         """Return the snapshot of some of its customers; `chosen` has shape (customers,)."""
         features, rules = (frame[chosen].reset_index(drop=True) for frame in (self.features, self.rules))
-        return Snapshot(self.as_of, self.keys[chosen], features, rules, self.label[chosen])
+        waits = None if self.waits is None else self.waits[chosen]
+        return replace(
+            self, keys=self.keys[chosen], features=features, rules=rules, label=self.label[chosen], waits=waits
+        )
 
     def digest(self) -> str:
         """Return a hash of keys, features and labels."""
         features = pd.util.hash_pandas_object(self.features, index=False).to_numpy()
-        rows = [pd.util.hash_array(self.keys), pd.util.hash_array(self.label), features]
+        waits = [] if self.waits is None else [pd.util.hash_array(self.waits)]
+        rows = [pd.util.hash_array(self.keys), pd.util.hash_array(self.label), *waits, features]
         return hashlib.sha256(np.column_stack(rows).tobytes()).hexdigest()[:16]
 
 
@@ -147,7 +160,18 @@ def read_snapshot(warehouse: Warehouse, spec: ModelSpec, as_of: AsOf) -> Snapsho
     frame = read_features(warehouse, spec, as_of, list(dict.fromkeys([*names, *ruled])))
     keys = np.sort(_draw(outcome.index.intersection(frame.index).to_numpy(), spec.snapshots.max_customers))
     frame = frame.loc[keys].reset_index(drop=True)
-    return Snapshot(as_of, keys, frame[names], frame[ruled], outcome.reindex(keys).to_numpy())
+    found = Snapshot(as_of, keys, frame[names], frame[ruled], outcome.reindex(keys).to_numpy())
+    return _followed(warehouse, spec, found) if spec.survival_days else found
+
+
+def _followed(warehouse: Warehouse, spec: ModelSpec, snapshot: Snapshot) -> Snapshot:
+    """Add for how long the customers stayed away."""
+    where = label_partition(spec, snapshot.as_of)
+    rows = warehouse.read(TABLES[spec.task], ["customer_key", "days_to_order", "observed_days"], where)
+    days = rows["days_to_order"].astype("float64").fillna(np.inf).to_numpy(np.float64)
+    by_key = pd.Series(days, index=rows["customer_key"].to_numpy(np.int64)).reindex(snapshot.keys)
+    waits = np.asarray(by_key, dtype=np.float64)
+    return replace(snapshot, waits=waits, observed_days=int(rows["observed_days"].max()) if len(rows) else 0)
 
 
 def read_outcomes(warehouse: Warehouse, spec: ModelSpec, as_of: AsOf) -> pd.Series:

@@ -25,6 +25,7 @@ from ml.models.metrics import (
     precision_at,
 )
 from ml.models.slices import slice_table
+from ml.models.survival import measures
 from ml.models.thresholds import choice_table, contact_choices, round_choices, segment_choices, wilson
 from ml.models.value import coverage
 from ml.settings import settings
@@ -98,6 +99,7 @@ def evaluate(
         found[chosen]
         | _intervals(spec, predicted[chosen])
         | coverage(candidates[chosen], ours, actual)
+        | measures(candidates[chosen], data.test)
         | _context(data, slices),
         {name: found[name] for name in (*ruled, spec.linear)},
         {name: found[name] for name in scores},

@@ -15,6 +15,7 @@ from ml.models.metrics import PROBABILITY, VALUE, Predicted, measure
 from ml.models.scorer import Scorer, raw_score
 from ml.models.search import Found, search, weigh
 from ml.models.setting import Learning
+from ml.models.survival import fit_hazards
 
 if TYPE_CHECKING:
     from ml.models.dataset import TrainingSet
@@ -45,6 +46,9 @@ class Fitted:
 
 def fit_candidates(spec: ModelSpec, data: TrainingSet) -> Fitted:
     """Search each candidate's values, fit all on the training snapshots, calibrate them, and choose one."""
+    if spec.survival_days:
+        scorers, told = fit_hazards(spec, data)
+        return Fitted(scorers, _choose(spec, scorers, data), spec.candidates.wanted(spec.linear), told=told)
     found = search(spec, data)
     learning = Learning(spec, *data.learnt())
     with ThreadPoolExecutor(learning.side_by_side) as pool:

@@ -127,6 +127,7 @@ def _check_labels(spec: ModelSpec, test: Snapshot, warehouse: Warehouse) -> None
     name, column = TABLES[spec.task], OUTCOMES[spec.task]
     end = test.as_of.plus(spec.horizon_days)
     asked = label_partition(spec, test.as_of) | ({"targets": by_kind([spec.target])} if spec.target else {})
+    asked |= {"observed_days": spec.horizon_days} if spec.survival_days else {}
     rows = warehouse.select_text(cut(statements(table(name), **asked), end))
     honest = pd.Series(rows[column].to_numpy(np.float64), index=rows["customer_key"].to_numpy(np.int64))
     wrong = honest.reindex(test.keys).to_numpy() != test.label

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,19 +39,37 @@ def choose(spec: ModelSpec, as_of: AsOf, warehouse: Warehouse) -> Snapshots:
     first = warehouse.scalar("5_scores/queries/history_start.sql")
     if first is None:
         raise NotEnoughData(f"{spec.name}: customer_orders is empty; load sources and build profiles first")
-    wanted = spec.snapshots
+    earliest = from_epoch(int(first)).plus(spec.snapshots.history_days)
     try:
-        return snapshots(
-            as_of,
-            spec.horizon_days,
-            wanted.step_days,
-            wanted.train,
-            earliest=from_epoch(int(first)).plus(wanted.history_days),
-            at_least=wanted.at_least,
-            share=wanted.calibrate == "share",
-        )
+        return _farthest(spec, as_of, earliest) if spec.survival_days else _snapshots(spec, as_of, earliest)
     except NotEnoughData as error:
         raise NotEnoughData(f"{spec.name}: {error}") from error
+
+
+def _farthest(spec: ModelSpec, as_of: AsOf, earliest: AsOf) -> Snapshots:
+    """Return the snapshots for the longest survival horizon that closes in training as well as after the test."""
+    step = spec.snapshots.step_days
+    for days in sorted(spec.survival_days, reverse=True):
+        if days > spec.horizon_days:
+            apart = -(-days // step) * step  # whole steps, so that snapshots are those of other models, too
+            with suppress(NotEnoughData):
+                found = _snapshots(spec, as_of.minus(apart - spec.horizon_days), earliest)
+                if found.train[0].plus(days) <= found.calibrate:
+                    return found
+    return _snapshots(spec, as_of, earliest)
+
+
+def _snapshots(spec: ModelSpec, as_of: AsOf, earliest: AsOf) -> Snapshots:
+    wanted = spec.snapshots
+    return snapshots(
+        as_of,
+        spec.horizon_days,
+        wanted.step_days,
+        wanted.train,
+        earliest=earliest,
+        at_least=wanted.at_least,
+        share=wanted.calibrate == "share",
+    )
 
 
 def ensure(spec: ModelSpec, chosen: Snapshots, as_of: AsOf, warehouse: Warehouse) -> None:
@@ -63,7 +82,7 @@ def ensure(spec: ModelSpec, chosen: Snapshots, as_of: AsOf, warehouse: Warehouse
     def build(at: AsOf) -> None:
         label(spec, at, as_of, warehouse)
 
-    labels = _Part(_labels_of(spec), _definitions("4_labels") + _asked(spec), build)
+    labels = _Part(_labels_of(spec), _definitions("4_labels") + _asked(spec, as_of), build)
     _build_stale([_features(warehouse), *_history(spec, warehouse), labels], chosen.all, as_of, warehouse)
 
 
@@ -134,6 +153,7 @@ def label(spec: ModelSpec, at: AsOf, end: AsOf, warehouse: Warehouse) -> None:
         active_window_days=spec.active_window_days,
         family=spec.family,
         targets=spec.siblings,
+        follow_days=max(spec.survival_days, default=None),
         warehouse=warehouse,
     )
 
@@ -143,8 +163,10 @@ def _labels_of(spec: ModelSpec) -> str:
     return " ".join(str(part) for part in parts if part is not None)
 
 
-def _asked(spec: ModelSpec) -> str:
-    return " ".join(sorted(target.id for target in spec.siblings))
+def _asked(spec: ModelSpec, until: AsOf | None = None) -> str:
+    """Return what else decides the rows: the targets of the file, and until when customers are followed."""
+    followed = [str(until)] if until and spec.survival_days else []
+    return " ".join(sorted(target.id for target in spec.siblings) + followed)
 
 
 def _definitions(stage: str) -> str:

@@ -18,7 +18,7 @@ from ml.models.spec_evaluation import Judging, attributes
 from ml.models.spec_search import Search, Weights
 from ml.settings import settings
 
-Task = Literal["churn", "clv", "propensity", "offer_response"]
+Task = Literal["churn", "clv", "propensity", "offer_response", "survival"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Days = Annotated[int, Field(ge=1, le=3660)]
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -153,6 +153,7 @@ class _Shared(_Frozen):
     task: Task
     horizon_days: Days
     active_window_days: Days | None = None
+    survival_days: tuple[Days, ...] = Field((), description="Horizons of a survival model, ascending; one score each.")
     snapshots: Snapshots = Snapshots()
     features: Features = Features()
     candidates: Candidates = Candidates()
@@ -175,6 +176,16 @@ class ModelSpec(_Shared):
     def kind(self) -> Literal["probability", "cents"]:
         """What the score is."""
         return "cents" if self.task == "clv" else "probability"
+
+    @property
+    def score_names(self) -> tuple[str, ...]:
+        """The names under which its scores are stored: its own, or one a horizon."""
+        return tuple(f"{self.name}_{days}d" for days in self.survival_days) or (self.name,)
+
+    @property
+    def score_name(self) -> str:
+        """The one of them that speaks of `horizon_days`."""
+        return f"{self.name}_{self.horizon_days}d" if self.survival_days else self.name
 
     @property
     def primary(self) -> str:
@@ -212,6 +223,11 @@ class ModelFile(_Shared):
         rules = {
             "active_window_days: churn needs it, the others have none": (self.task == "churn")
             == (self.active_window_days is not None),
+            "survival_days: survival needs some, ascending, horizon_days among them; the others have none": (
+                self.horizon_days in self.survival_days and sorted({*self.survival_days}) == [*self.survival_days]
+                if self.task == "survival"
+                else not self.survival_days
+            ),
             "targets: propensity needs some, the others have none": (self.task == "propensity") == bool(self.targets),
             f"calibration: {self.task} takes {', '.join(calibrations)}": self.calibration in calibrations,
             "candidates: tweedie_glm and two_part are for clv, logistic is for the others": not any(

@@ -12,6 +12,7 @@ import pyarrow as pa
 from ml.errors import FatalError
 from ml.models import registry
 from ml.models.dataset import read_features
+from ml.models.snapshots import ensure_history
 from ml.models.spec import model_spec
 from ml.times import parse_as_of
 from ml.warehouse import Warehouse
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ml.models.metrics import Array
     from ml.models.records import Version
     from ml.models.scorer import Scorer
+    from ml.models.spec import ModelSpec
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +36,10 @@ _DECIMALS = 9
 def score_model(name: str, as_of: str, *, warehouse: Warehouse | None = None) -> dict[str, Any]:
     """Replace the partition (as_of, model) of `customer_scores` with the champion's scores.
 
-    The place among a customer's offers stays empty until `rank_offers` has seen all of them.
+    A survival model fills one partition a horizon, `<name>_<days>d`. The place among a customer's offers stays empty
+    until `rank_offers` has seen all of them.
 
-    Returns name, version, as_of, rows, the mean score and seconds.
+    Returns name, version, as_of, rows (customers), the mean score and seconds.
 
     Raises:
         ConfigError: no such model.
@@ -48,11 +51,14 @@ def score_model(name: str, as_of: str, *, warehouse: Warehouse | None = None) ->
     spec, at, house = model_spec(name), parse_as_of(as_of), warehouse or Warehouse()
     champion = _champion(name, str(at))
     scorer = registry.load_scorer(champion)
+    ensure_history(spec, at, house)
     features = read_features(house, spec, at, scorer.features, spec.population).sort_index()
-    scores, reasons = _score(scorer, features)
-    rows = _rows(features.index.to_numpy(), scores, reasons, spec.kind, champion.version)
-    rows = _with_interval(rows, scorer.interval(scores))
-    house.write("customer_scores", rows, {"as_of": at, "model": name})
+    found, reasons = _scores(spec, scorer, features), _reasons(scorer, features)
+    for scored, values in found.items():
+        rows = _rows(features.index.to_numpy(), values, reasons, spec.kind, champion.version)
+        rows = _with_interval(rows, scorer.interval(values))
+        house.write("customer_scores", rows, {"as_of": at, "model": scored})
+    scores = found[spec.score_name]
     seconds = round(time.perf_counter() - started, 3)
     log.info("%s version %s at %s: %s customers in %.1f s", name, champion.version, at, f"{len(scores):,}", seconds)
     return {
@@ -74,14 +80,26 @@ def _champion(name: str, as_of: str) -> Version:
     return found
 
 
-def _score(scorer: Scorer, features: pd.DataFrame) -> tuple[Array, pa.ChunkedArray]:
-    """Return calibrated scores and JSON lists of reasons, both of shape (rows,)."""
-    parts = [features.iloc[first : first + _ROWS] for first in range(0, len(features), _ROWS)]
-    raw = np.concatenate([np.empty(0), *(scorer.raw(part) for part in parts)])
-    reasons = [scorer.explain(part) for part in parts]
+def _scores(spec: ModelSpec, scorer: Scorer, features: pd.DataFrame) -> dict[str, Array]:
+    """Return calibrated scores, shape (rows,), under the names they are stored by."""
+    if spec.survival_days:
+        days = scorer.pipeline.days
+        curves = np.concatenate([np.empty((0, len(days))), *map(scorer.pipeline.survival, _parts(features))])
+        named = zip(days, np.round(curves, _DECIMALS).T, strict=True)
+        return {f"{spec.name}_{end}d": curve for end, curve in named}
+    raw = np.concatenate([np.empty(0), *map(scorer.raw, _parts(features))])
     # Settled at once: amounts may follow a total that is expected of all customers together.
     scores = scorer.settle(raw, features) if len(raw) else raw
-    return np.round(scores, _DECIMALS), pa.chunked_array(reasons, type=pa.string())
+    return {spec.name: np.round(scores, _DECIMALS)}
+
+
+def _reasons(scorer: Scorer, features: pd.DataFrame) -> pa.ChunkedArray:
+    """Return JSON lists of reasons, shape (rows,)."""
+    return pa.chunked_array([scorer.explain(part) for part in _parts(features)], type=pa.string())
+
+
+def _parts(features: pd.DataFrame) -> list[pd.DataFrame]:
+    return [features.iloc[first : first + _ROWS] for first in range(0, len(features), _ROWS)]
 
 
 def _with_interval(rows: pa.Table, ends: tuple[Array, Array] | None) -> pa.Table:
