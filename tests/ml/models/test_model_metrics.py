@@ -132,7 +132,7 @@ def test_intervals_hold_their_values_though_resampling_makes_calibration_errors_
     values, found = measure(p, PROBABILITY), intervals(p, PROBABILITY, 100, seed=9)
     assert bootstrap(p, PROBABILITY["ece"], 100, seed=9).mean() > 1.1 * values["ece"], "what the shift is for"
     assert all(0 <= low < values[name] < high for name, (low, high) in found.items())
-    assert found["auc"] == pytest.approx(interval(bootstrap(p, PROBABILITY["auc"], 100, seed=9)), abs=1e-3)
+    assert found["auc"] == pytest.approx(interval(bootstrap(p, PROBABILITY["auc"], 100, seed=9)), abs=3e-3)
 
 
 def test_the_jackknife_finds_the_error_that_the_bootstrap_finds():
