@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(?:\.[\w-]+)*")
+_PHONE = re.compile(r"(?<!\w)\+\d[\d ()-]{6,}\d")
 
 
 def mask_email(email: str) -> str:
@@ -14,5 +15,5 @@ def mask_email(email: str) -> str:
 
 
 def mask(text: str) -> str:
-    """Return `text` with every e-mail address in it masked."""
-    return _EMAIL.sub(lambda found: mask_email(found.group()), text)
+    """Return `text` with every e-mail address and every international phone number in it masked."""
+    return _PHONE.sub("+***", _EMAIL.sub(lambda found: mask_email(found.group()), text))

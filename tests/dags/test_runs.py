@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from ml.settings import settings
 from tests.dags.conftest import AS_OF, answer_approvals
+from tests.ml.mailserver import web_hook
 
 pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("airflow_db", "home")]
 
@@ -154,9 +156,15 @@ def test_a_segment_that_is_not_ready_fails_its_run_and_holds_up_no_other(fresh, 
     assert {"segment_members", "segment_runs"} <= run.published
 
 
-def test_a_guard_that_trips_fails_the_run_and_holds_up_no_other_segment(fresh, stages):
+def test_a_guard_that_trips_fails_the_run_is_told_and_holds_up_no_other_segment(fresh, stages, monkeypatch):
     stages.halted = "browsers"
-    run = _run(fresh, "sync_segments", as_of="2018-01-01")
+    with web_hook() as inbox:
+        monkeypatch.setenv("AUDIENCEFLOW_ALERT_WEBHOOK", inbox.address)
+        settings.cache_clear()
+        run = _run(fresh, "sync_segments", as_of="2018-01-01")
+    (told,) = inbox.posts
+    assert told["text"].startswith("sync_segments.sync failed\nGuardTripped: browsers: too many leave\n")
+    assert told["run"].startswith("manual__")
     assert stages.calls == [("sync", "lapsed", "hubspot", AS_OF, False)]
     assert run.failure == (
         "DAG sync_segments failed. Task sync[browsers to hubspot]: GuardTripped: browsers: too many leave"

@@ -64,4 +64,5 @@ def test_audience_names_follow_the_pattern_or_the_exception(tmp_path):
 def test_addresses_are_masked_wherever_they_stand():
     assert mask_email("ann@example.com") == "a***@example.com"
     assert mask('{"id":"ann.lee+x@mail.example.com"}, bob@x.org.') == '{"id":"a***@mail.example.com"}, b***@x.org.'
-    assert mask("nobody here") == "nobody here"
+    assert mask("phone=+1 (555) 010-1234;") == "phone=+***;"
+    assert mask("nobody here at 12:00:00+00:00, +0.0123456789") == "nobody here at 12:00:00+00:00, +0.0123456789"
