@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ml.models.features import model_features
+from ml.models.season import season_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -67,8 +68,15 @@ def facts(spec: ModelSpec, data: TrainingSet, found: Evaluation, told: Mapping[s
         "Tested on": f"{data.test.as_of.at.date()}: {len(data.test.label):,} customers, "
         f"{int((data.test.label > 0).sum()):,} of them positive",
         "Sees": _sees(spec),
+        **notes(spec, data, told),
         "Not to be used for": NOT_FOR,
     }
+
+
+def notes(spec: ModelSpec, data: TrainingSet, told: Mapping[str, str]) -> dict[str, str]:
+    """Return what a reader must know beside the figures, by name; nothing where there is nothing."""
+    found = {"Season": season_note(data, spec.horizon_days), "Horizons refused": told.get("survival.refused")}
+    return {name: text for name, text in found.items() if text}
 
 
 def _target(spec: ModelSpec) -> str:

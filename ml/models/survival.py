@@ -129,7 +129,8 @@ def fit_hazards(spec: ModelSpec, data: TrainingSet) -> tuple[dict[str, Scorer], 
         log.warning("%s: %s", spec.name, reason)
     seen = [_followed(data.calibration, data.test.as_of)]
     scorers = {name: _scorer(spec, params, days, learnt, seen) for name, params in _candidates(spec)}
-    return scorers, {"survival.days": str(days), "survival.refused": "; ".join(refused) or "none"}
+    told = {"survival.days": ", ".join(map(str, days)), "calibration.chosen": "sigmoid of the hazards"}
+    return scorers, told | ({"survival.refused": "; ".join(refused)} if refused else {})
 
 
 def measures(scorer: Scorer, test: Snapshot) -> dict[str, float]:

@@ -139,7 +139,7 @@ def _train(spec: ModelSpec, data: TrainingSet, identity: Mapping[str, str], hous
 
 def _write_files(folder: Path, story: Story) -> None:
     """Write what a run keeps besides its model."""
-    from ml.models.card import model_card
+    from ml.models.card import model_card, notes
     from ml.models.page.render import write_page
 
     spec, found = story.spec, story.found
@@ -154,6 +154,7 @@ def _write_files(folder: Path, story: Story) -> None:
             "metrics": found.metrics,
             "baselines": found.baselines,
             "candidates": found.candidates,
+            "notes": notes(spec, story.data, story.told),
         },
         "importance.json": story.explained.importance,
         "spec.json": spec.model_dump(mode="json"),

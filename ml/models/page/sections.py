@@ -12,6 +12,7 @@ from ml.models.metrics import PROBABILITY, VALUE
 from ml.models.page import charts
 from ml.models.page.fitting import fitting
 from ml.models.page.groups import groups
+from ml.models.page.horizons import horizons
 from ml.models.page.parts import Block, Cell, Facts, Row, Section, Table, Tile, each, fill
 from ml.models.page.words import brief, count, figure, money, percent, spread
 
@@ -67,7 +68,15 @@ def tiles(story: Story) -> list[Tile]:
 
 def sections(story: Story) -> list[Section]:
     """Return every section of the page."""
-    made = [_card(story), _metrics(story), _ranking(story), _contacts(story), _thresholds(story), _calibration(story)]
+    made = [
+        _card(story),
+        _metrics(story),
+        horizons(story.spec, story.found.metrics),
+        _ranking(story),
+        _contacts(story),
+        _thresholds(story),
+        _calibration(story),
+    ]
     made += [
         _leanings(story),
         groups(story.spec, story.found.slices, story.explained.currency),

@@ -55,7 +55,8 @@ def data() -> TrainingSet:
 def test_the_chance_of_no_order_never_rises_with_the_horizon_and_is_calibrated_at_each(data: TrainingSet):
     scorers, told = fit_hazards(SPEC, data)
     assert set(scorers) == {"logistic", "lightgbm"}
-    assert told == {"survival.days": "[7, 28, 56, 91]", "survival.refused": "none"}
+    assert told["survival.days"] == "7, 28, 56, 91"
+    assert "survival.refused" not in told
     for scorer in scorers.values():
         curves = scorer.pipeline.survival(data.test.features)
         assert (np.diff(curves, axis=1) <= 0).all()
@@ -96,7 +97,7 @@ def test_a_horizon_that_closes_in_no_training_window_is_refused_by_name(
     short = replace(data, train=data.train[-2:])
     with caplog.at_level(logging.WARNING):
         scorers, told = fit_hazards(SPEC, short)
-    assert told["survival.days"] == "[7, 28, 56]"
+    assert told["survival.days"] == "7, 28, 56"
     assert "91 days is refused: no training window of so many days closes" in told["survival.refused"]
     assert "no_purchase: 91 days is refused" in caplog.text
     assert scorers["logistic"].pipeline.survival(data.test.features).shape == (CUSTOMERS, 3)
