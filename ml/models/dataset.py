@@ -17,6 +17,7 @@ from ml.features.matrix import to_matrix
 from ml.models.baselines import rule_features
 from ml.models.expected import EXPECTED, expected_spend
 from ml.models.features import model_features
+from ml.models.minimum import check_data
 from ml.models.snapshots import ensure_history
 
 if TYPE_CHECKING:
@@ -112,12 +113,7 @@ def load(spec: ModelSpec, chosen: Snapshots, warehouse: Warehouse) -> TrainingSe
     train = tuple(found[at] for at in chosen.train if len(found[at].label))
     data = TrainingSet(train, found[chosen.calibrate], found[chosen.test])
     data = _apart(data) if chosen.shared else data
-    problems = _shortages(spec, data)
-    if problems:
-        raise NotEnoughData(
-            f"{spec.name}: {'; '.join(problems)}. Load more history, lengthen the horizon, or lower the gates in "
-            "config/models."
-        )
+    check_data(spec, data)
     log.info(
         "%s: %s rows in %d snapshots", spec.name, f"{sum(len(s.label) for s in data.snapshots):,}", len(data.snapshots)
     )
@@ -132,24 +128,6 @@ def _apart(data: TrainingSet) -> TrainingSet:
 
 def _left_out(keys: NDArray[np.int64]) -> NDArray[np.bool_]:
     return np.asarray((_spread(keys) >> np.uint64(32)) % np.uint64(3) == 0)
-
-
-def _shortages(spec: ModelSpec, data: TrainingSet) -> list[str]:
-    gates = spec.gates
-    found = [
-        f"{len(snapshot.label)} customers at {snapshot.as_of}, {gates.min_customers} needed"
-        for snapshot in data.snapshots
-        if len(snapshot.label) < gates.min_customers
-    ]
-    judged = {"training": (data.train, gates.min_positives)}
-    judged |= {"calibration": ((data.calibration,), gates.min_positives_test)}
-    judged |= {"test": ((data.test,), gates.min_positives_test)}
-    for part, (snapshots, least) in judged.items():
-        positives = sum(int((s.label > 0).sum()) for s in snapshots)
-        negatives = sum(len(s.label) for s in snapshots) - positives
-        if positives < least or (spec.kind == "probability" and negatives < least):
-            found.append(f"{positives} positive and {negatives} negative {part} labels, {least} of each needed")
-    return found
 
 
 def read_snapshot(warehouse: Warehouse, spec: ModelSpec, as_of: AsOf) -> Snapshot:

@@ -17,6 +17,7 @@ from ml.features.config import load_config
 from ml.features.labels import TABLES, build_labels
 from ml.features.splits import Snapshots, snapshots
 from ml.features.targets import by_kind
+from ml.models.minimum import check_history
 from ml.settings import settings
 from ml.sql import load_tables, table
 from ml.times import AsOf, from_epoch
@@ -39,8 +40,10 @@ def choose(spec: ModelSpec, as_of: AsOf, warehouse: Warehouse) -> Snapshots:
     first = warehouse.scalar("5_scores/queries/history_start.sql")
     if first is None:
         raise NotEnoughData(f"{spec.name}: customer_orders is empty; load sources and build profiles first")
-    earliest = from_epoch(int(first)).plus(spec.snapshots.history_days)
+    begin = from_epoch(int(first))
+    earliest = begin.plus(spec.snapshots.history_days)
     try:
+        check_history(spec, begin, as_of)
         return _farthest(spec, as_of, earliest) if spec.survival_days else _snapshots(spec, as_of, earliest)
     except NotEnoughData as error:
         raise NotEnoughData(f"{spec.name}: {error}") from error

@@ -136,6 +136,8 @@ class Gates(_Frozen):
     min_customers: Count = Field(500, description="Customers in every snapshot.")
     min_positives: Count = Field(100, description="Positive labels over the training snapshots.")
     min_positives_test: Count = Field(30, description="Positive labels in the calibration and test snapshots.")
+    min_history: Positive = Field(3.0, description="Days between the first order and the training, in horizons.")
+    max_missing: Share = Field(0.4, description="Share of a snapshot's feature values that may be missing.")
     rule_gain: float = Field(0.0, description="Least gain over the best rule baseline, on the test customers.")
     linear_gain: float = Field(-0.01, description="Least gain over the linear baseline, likewise.")
     champion_loss: float = Field(
