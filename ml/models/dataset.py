@@ -153,11 +153,15 @@ def _followed(warehouse: Warehouse, spec: ModelSpec, snapshot: Snapshot) -> Snap
 
 
 def read_outcomes(warehouse: Warehouse, spec: ModelSpec, as_of: AsOf) -> pd.Series:
-    """Return what the customers labelled at `as_of` did, as float64 by customer_key: 1 and 0, or cents."""
+    """Return what the customers labelled at `as_of` did, as float64 by customer_key: 1 and 0, or cents.
+
+    Who returned more than was bought has spent nothing: an amount below zero is 0.
+    """
     column = OUTCOMES[spec.task]
     where = label_partition(spec, as_of) | ({"target": spec.target.id} if spec.target else {})
     labels = warehouse.read(TABLES[spec.task], ["customer_key", column], where=where)
-    return pd.Series(labels[column].to_numpy(dtype=np.float64), index=labels["customer_key"].to_numpy(np.int64))
+    found = np.maximum(labels[column].to_numpy(dtype=np.float64), 0.0)
+    return pd.Series(found, index=labels["customer_key"].to_numpy(np.int64))
 
 
 def read_features(

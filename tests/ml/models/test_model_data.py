@@ -12,7 +12,7 @@ import pytest
 from ml.errors import NotEnoughData
 from ml.features.targets import Target
 from ml.models import snapshots
-from ml.models.dataset import _draw, load, read_features, read_snapshot
+from ml.models.dataset import _draw, load, read_features, read_outcomes, read_snapshot
 from ml.models.spec import ModelSpec, model_spec
 from ml.sql import table
 from ml.times import DAY, parse_as_of
@@ -68,6 +68,13 @@ def test_without_a_window_of_its_own_calibration_has_customers_of_its_own(
     assert all(held.isdisjoint(snapshot.keys) for snapshot in data.train)
     assert set(data.train[-1].keys) | held == set(data.test.keys) == set(keys())
     assert len(data.learnt()[1]) == sum(len(snapshot.keys) for snapshot in data.train)
+
+
+def test_who_returns_more_than_was_bought_has_spent_nothing(shop: Warehouse):
+    spec = model_spec("clv_84d")
+    rows = pd.DataFrame({"customer_key": keys()[:3], "spend_cents": [-500, 0, 700], "orders": 1})
+    shop.write("clv_labels", rows, {"as_of": AT, "horizon_days": 84})
+    assert read_outcomes(shop, spec, AT).sort_index().tolist() == [0, 0, 700]
 
 
 def test_features_that_were_never_built_are_asked_for(shop: Warehouse):
