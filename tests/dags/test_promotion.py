@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
+from ml.features.build import build_features
 from ml.models import leaks, registry, snapshots
 from ml.models.records import Version
 from ml.settings import settings
@@ -17,7 +18,7 @@ from ml.warehouse import Warehouse
 from orchestration.inprocess import StageRun, load_dags, run_dag
 from tests.dags.conftest import answer_approvals
 from tests.ml.models import orders
-from tests.ml.models.shop import empty_store, forget
+from tests.ml.models.shop import empty_store, forget, use_models
 
 __all__ = ["empty_store"]
 
@@ -123,3 +124,17 @@ def test_a_person_goes_back_with_one_run_and_scoring_is_told(warehouse: Warehous
     assert run.one("roll_back") == {"name": NAME, "version": "1", "instead_of": "2"}
     assert _version("1").is_champion
     assert (_version("2").decision, _version("2").tags["decided_by"]) == ("rolled_back", "dag_test")
+
+
+def test_a_training_with_too_little_data_is_refused_and_the_champion_goes_on_scoring(
+    warehouse: Warehouse, home: Path, monkeypatch: pytest.MonkeyPatch
+):
+    use_models(home, monkeypatch, orders.CHURN.replace("min_customers: 100", "min_customers: 9000"))
+    run = _run("train_models")
+    assert f"Task train[{NAME}]: NotEnoughData: {NAME}: " in run.failure
+    assert "customers at 2024-05-04" in run.failure
+    assert ", 9000 needed" in run.failure
+    build_features(orders.AS_OF, warehouse)
+    scored = _run("score_customers")
+    assert (scored.failure, scored.results["score"][0]["version"]) == ("", "1")
+    assert warehouse.count("customer_scores", {"model": NAME}) > 100
