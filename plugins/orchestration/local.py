@@ -41,6 +41,9 @@ log = logging.getLogger(__name__)
 DEMO_AS_OF = "2018-01-01"
 """The day after the demo's data ends."""
 
+DEMO_SEARCH_TRIALS = "4"
+"""A taste of each model's search: the demo has three minutes. Set AUDIENCEFLOW_SEARCH_TRIALS for another number."""
+
 UNATTENDED = {"approval": False}
 """Nobody can answer in this process, whatever the settings ask for."""
 
@@ -65,6 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def demo(asked: argparse.Namespace, console: Console) -> int:
     """Run every DAG at one `as_of`, print the tables and write the summary."""
     as_of = str(parse_as_of(asked.as_of or settings().as_of or DEMO_AS_OF))
+    os.environ.setdefault("AUDIENCEFLOW_SEARCH_TRIALS", DEMO_SEARCH_TRIALS)
     _set_clock(as_of)
     from orchestration.chain import run_all
     from orchestration.order import on_request

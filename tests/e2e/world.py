@@ -99,7 +99,7 @@ def _configuration(folder: Path) -> Path:
         if path.stem not in (*SEGMENTS, "churn"):
             path.unlink()
     _edit(folder / "models" / "churn.yaml", snapshots={"step_days": 28, "train": 3, "history_days": 28})
-    _edit(folder / "models" / "churn.yaml", candidates={"logistic": {"C": 0.02}})
+    _edit(folder / "models" / "churn.yaml", candidates={"logistic": {"C": 0.02}}, search={"trials": 0})
     _edit(folder / "models" / "churn.yaml", gates={"min_customers": 50, "min_positives": 20, "min_positives_test": 5})
     (folder / "segments" / "at_risk.yaml").write_text(yaml.safe_dump(AT_RISK))
     destinations = yaml.safe_load((folder / "destinations.yaml").read_text())
