@@ -50,19 +50,31 @@ class Scored:
     version: str
 
 
+def latest_scores(rows: pa.Table, as_of: AsOf) -> dict[str, Scored]:
+    """Return when each model scored last in rows of `customer_scores`, and with which version."""
+    runs = rows.filter(pc.less_equal(rows["as_of"], pa.scalar(as_of.at, pa.timestamp("us"))))
+    found = runs.group_by(["model", "as_of"]).aggregate([("model_version", "min")]).sort_by("as_of").to_pylist()
+    return {row["model"]: Scored(AsOf(row["as_of"]), row["model_version_min"]) for row in found}
+
+
 @dataclass(frozen=True)
 class Evaluator:
-    """Evaluates rules at one `as_of`; what all of them need is read once."""
+    """Evaluates rules at one `as_of`; what all of them need is read once.
+
+    The past may be told instead of read: `given_history` for the runs of segments, `given_scores` (rows of
+    `customer_scores`, any as_of up to this one) for what models expected.
+    """
 
     warehouse: Warehouse
     as_of: AsOf
     known: Vocabulary
-    given: History | None = None
+    given_history: History | None = None
+    given_scores: pa.Table | None = None
 
     @cached_property
     def history(self) -> History:
-        """The runs of segments: those that are stored, unless others were given."""
-        return self.given or StoredHistory(self.warehouse, self.as_of)
+        """The runs of segments."""
+        return self.given_history or StoredHistory(self.warehouse, self.as_of)
 
     @cached_property
     def base(self) -> int:
@@ -80,6 +92,8 @@ class Evaluator:
     @cached_property
     def scored(self) -> Mapping[str, Scored]:
         """The latest scores of each model at `as_of` or before."""
+        if self.given_scores is not None:
+            return latest_scores(self.given_scores, self.as_of)
         rows = self.warehouse.select_arrow(_VERSIONS, as_of=self.as_of).to_pylist()
         return {row["model"]: Scored(AsOf(row["scored_at"]), row["model_version"]) for row in rows}
 
@@ -220,6 +234,8 @@ class Batch:
     def _judge(self, plan: Plan, customer_key: int | None) -> pa.Table:
         dialect = self.evaluator.warehouse.engine.dialect
         if not self._is_measured:
+            if self.evaluator.given_scores is not None:
+                self.measures.scores_table = self._table("run_scores", self.evaluator.given_scores)
             for statement in measure(self.measures, dialect):
                 self._session.materialise(statement.name, statement.sql)
             self._is_measured = True

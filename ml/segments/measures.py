@@ -39,6 +39,7 @@ class Measures:
 
     as_of: AsOf
     scored: Mapping[str, AsOf] = field(default_factory=dict)
+    scores_table: str = "customer_scores"
     features: list[str] = field(default_factory=list)
     feature_ranks: list[Rank] = field(default_factory=list)
     scores: dict[tuple[str, AsOf], Scores] = field(default_factory=dict)

@@ -30,10 +30,8 @@ def segment_schema(known: Vocabulary) -> Schema:
     _shorten(forms, "Anchor", {"enum": sorted(known.events)})
     _shorten(forms, "Span", dict(forms["Duration"]))
     _shorten(forms, "Closing", {"type": "string", "pattern": r"^\s*\w+ within \w+\s*$"})
-    for form in forms.values():
-        if "more_than" in form.get("properties", {}):
-            form["properties"]["more_than"] |= {"pattern": r"^[1-9][0-9]{0,5}[smhdw](\s+ago)?$", "type": "string"}
-            del form["properties"]["more_than"]["$ref"]
+    for windowed in ("EventCondition", "SequenceCondition", "ContextCondition"):
+        _loosen(forms[windowed]["properties"]["more_than"])
     if known.destinations:
         made["properties"]["destinations"]["items"] = {"enum": sorted(known.destinations)}
     forms["Condition"] = condition
@@ -53,6 +51,12 @@ def _choices(known: Vocabulary) -> Iterable[tuple[str, str, Iterable[str]]]:
 def _shorten(forms: dict[str, Schema], name: str, text: Schema) -> None:
     """Allow a form to be written as one text."""
     forms[name] = {"anyOf": [text, forms[name]]}
+
+
+def _loosen(ago: Schema) -> None:
+    """Allow `14d ago` for `14d`."""
+    del ago["$ref"]
+    ago |= {"type": "string", "pattern": r"^[1-9][0-9]{0,5}[smhdw](\s+ago)?$"}
 
 
 def _plain(part: Any, conditions: list[Schema]) -> Any:

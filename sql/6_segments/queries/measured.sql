@@ -19,7 +19,7 @@ WITH everybody AS (
     {% for rank in scores.ranks %}
     {{ ranking(rank) }}
     {% endfor %}
-  FROM customer_scores
+  FROM {{ of.scores_table | identifier }}
   WHERE as_of = {{ scores.as_of }} AND model = {{ scores.model }}
 )
 {% endfor %}

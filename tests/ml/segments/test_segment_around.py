@@ -1,12 +1,17 @@
 """What stands around a condition: parents, groups, exclusions, last days, old scores, degrees and moves."""
 
+import pyarrow as pa
 import pytest
 
 from ml.errors import ConfigError
 from ml.segments.assign import build_segments, check_ready
+from ml.segments.catalogue import load_catalogue
+from ml.segments.evaluate import Evaluator
+from ml.segments.history import MEMBERS, MOVES, Previous
+from ml.segments.vocabulary import load_vocabulary
 from ml.times import AsOf
 from tests.ml.segments.test_segment_assign import CARTS, NEXT, world
-from tests.ml.segments.worlds import AS_OF
+from tests.ml.segments.worlds import AS_OF, rows
 
 
 def built(warehouse, name: str, as_of: AsOf = AS_OF) -> list[int]:
@@ -123,3 +128,43 @@ def test_who_entered_and_left_is_seen_from_the_runs(duck, define):
         build_segments(str(AS_OF.plus(day)), warehouse=duck)
         found.append((built(duck, "new_ones", AS_OF.plus(day)), built(duck, "gone", AS_OF.plus(day))))
     assert found == [([], []), ([3], [1]), ([3, 4], [3])], "whom the first run finds did not enter"
+
+
+def test_scores_and_runs_may_be_told_instead_of_read(duck, define):
+    """A replay of the past uses what models and segments said then, and leaves no trace."""
+    define("risky", "{score: churn_28d, probability: {at_least: 0.4}}")
+    define("newly", "{segment: risky, entered: 1d}")
+    made = world()
+    made.scores["churn_28d"] = {1: (0.9, 1.0)}
+    made.write(duck)
+    scores = rows("customer_scores", [score(2, 0.5), score(3, 0.6), score(4, 0.1)])
+    evaluator = Evaluator(duck, AS_OF, load_vocabulary(), given_history=Told(), given_scores=scores)
+    catalogue = load_catalogue()
+    with evaluator.trial(catalogue.needed("newly")) as batch:
+        assert batch.members("risky")["customer_key"].to_pylist() == [2, 3]
+        assert batch.members("newly")["customer_key"].to_pylist() == [3]
+    assert evaluator.model_versions(catalogue.rules["risky"]) == '{"churn_28d": "7"}'
+    assert duck.count("segment_members") == 0
+
+
+def score(key: int, probability: float) -> dict:
+    known = {"model": "churn_28d", "customer_key": key, "as_of": AS_OF.at, "model_version": "7"}
+    return {**known, "score": probability, "percentile": 0.5, "rank": key}
+
+
+class Told:
+    """The day before, customer 2 was a member of everything; nothing is known of earlier days."""
+
+    def previous(self, segment: str) -> Previous:
+        before = AS_OF.minus(1).at
+        member = {"customer_key": 2, "reason": "told", "entered_at": before, "degree": 1.0}
+        return Previous(before, before, members=pa.Table.from_pylist([member], schema=MEMBERS))
+
+    def built(self) -> set[str]:
+        return set()
+
+    def members(self, segment: str) -> pa.Table:
+        raise AssertionError(segment)
+
+    def moves(self, segment: str) -> pa.Table:
+        return MOVES.empty_table()

@@ -1,0 +1,57 @@
+"""The SQL of a run: portable, one scan a stream and shape however many segments there are, equal facts once."""
+
+from random import Random
+
+import pytest
+import sqlglot
+
+from ml.portable import lint
+from ml.segments.catalogue import load_catalogue
+from ml.segments.compiler import plan_rule
+from ml.segments.measures import Measures
+from ml.segments.program import Told, judge, measure
+from ml.segments.rules import Rule
+from ml.segments.vocabulary import load_vocabulary
+from tests.ml.segments.definitions import LEAVES
+from tests.ml.segments.test_segment_meaning import segment
+from tests.ml.segments.worlds import AS_OF, known
+
+STREAMS = ("customer_events", "customer_orders", "customer_order_lines", "customer_messages")
+
+
+def program(rules: list[Rule], vocabulary=None) -> dict[str, str]:
+    measures = Measures(AS_OF)
+    for rule in rules:
+        plan_rule(rule, vocabulary or known(), measures)
+    return dict(measure(measures))
+
+
+@pytest.mark.parametrize("leaf", LEAVES, ids=lambda leaf: leaf.__name__)
+def test_every_kind_of_condition_is_portable(leaf):
+    dice, measures = Random(3), Measures(AS_OF)
+    rules = [Rule(segment({"not": leaf(dice, ["vip"])}, name=f"r{number}")) for number in range(3)]
+    plans = [plan_rule(rule, known(), measures) for rule in rules]
+    told = Told({"vip": "run_members_1"}, {"vip": "run_moves_1"})
+    texts = [statement.sql for statement in measure(measures)] + [judge(plan, told) for plan in plans]
+    for text in texts:
+        assert lint(text) == []
+        sqlglot.transpile(text, read="duckdb", write="postgres")
+
+
+def test_a_stream_is_read_once_for_all_that_is_counted_and_once_for_all_sequences():
+    vocabulary = load_vocabulary()
+    statements = program(list(load_catalogue(known=vocabulary).rules.values()), vocabulary)
+    for stream in STREAMS:
+        counting = [name for name, text in statements.items() if f"FROM {stream}" in text and "tallies" in name]
+        looking = [name for name, text in statements.items() if f"FROM {stream}" in text and "tallies" not in name]
+        assert len(counting) <= 1
+        assert set(looking) <= {"run_happened"}
+
+
+def test_conditions_that_several_segments_share_are_computed_once():
+    who = {
+        "all": [{"event": "order", "at_least": 3, "last": "30d"}, {"feature": "recency_days", "top": {"share": 0.2}}]
+    }
+    other = {"any": [{"event": "order", "at_most": 1, "last": "30d"}, {"feature": "recency_days", "top": {"count": 7}}]}
+    one, both = program([Rule(segment(who))]), program([Rule(segment(who)), Rule(segment(other))])
+    assert both == one
