@@ -75,8 +75,18 @@ def take_pictures(folder: Path) -> None:
         page.wait_for_timeout(4000)
         page.screenshot(path=folder / "mlflow-champion.png")
         _shoot(page, crm, "Audienceflow repeat_buyers", folder / "crm.png")
+        _shoot_evaluation(page, folder / "evaluation.png")
         page.set_viewport_size(PHONE)
         _shoot(page, crm, "Audienceflow repeat_buyers", folder / "crm-phone.png")
+
+
+def _shoot_evaluation(page: Page, path: Path) -> None:
+    from ml.models import registry
+
+    run = registry.champion("churn_28d").run_id
+    page.set_content(registry.read_artifact(run, "evaluation.html").decode())
+    box = page.locator("#ranking").bounding_box()
+    page.screenshot(path=path, clip={**box, "height": 1430}, full_page=True)
 
 
 def _shoot(page: Page, address: str, words: str, path: Path) -> None:
