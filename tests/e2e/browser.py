@@ -86,7 +86,8 @@ def _shoot_evaluation(page: Page, path: Path) -> None:
     run = registry.champion("churn_28d").run_id
     page.set_content(registry.read_artifact(run, "evaluation.html").decode())
     box = page.locator("#ranking").bounding_box()
-    page.screenshot(path=path, clip={**box, "height": 1430}, full_page=True)
+    room = {"x": box["x"] - 24, "y": box["y"], "width": box["width"] + 48, "height": 1430}
+    page.screenshot(path=path, clip=room, full_page=True)
 
 
 def _shoot(page: Page, address: str, words: str, path: Path) -> None:
