@@ -19,6 +19,7 @@ from ml.segments.evaluate import Batch, Evaluator, StaleScores, count_true
 from ml.segments.history import Previous
 from ml.segments.language import PERIOD_DAYS, Segment
 from ml.segments.rules import Rule
+from ml.segments.store import Built, Store
 from ml.segments.vocabulary import load_vocabulary
 from ml.times import AsOf, parse_as_of
 from ml.warehouse import Warehouse
@@ -91,13 +92,15 @@ class _Build:
 
     def run(self, names: Sequence[str]) -> list[dict[str, Any]]:
         """Return the outcome of each, in the order of `names`."""
-        cases = dict[str, _Case]()
-        for name in names:
-            case = self._guarded(name, self._case, self.catalogue.rules[name], [*cases])
-            if case is not None:
-                cases[name] = case
-        built = self._built(cases) if cases else {}
-        return [built.get(name) or _outcome(name, "failed", self.failed[name]) for name in names]
+        with self.evaluator.warehouse.session():  # keeps the file open: each of the many reads would open it anew
+            cases = dict[str, _Case]()
+            for name in names:
+                case = self._guarded(name, self._case, self.catalogue.rules[name], [*cases])
+                if case is not None:
+                    cases[name] = case
+            built = self._built(cases) if cases else {}
+        failed = {name: _outcome(name, "failed", reason) for name, reason in self.failed.items()}
+        return [failed.get(name) or built[name] for name in names]
 
     def _case(self, rule: Rule, provided: list[str]) -> _Case:
         before = self.evaluator.history.previous(rule.name)
@@ -112,11 +115,18 @@ class _Build:
             stands = True
         return _Case(rule, before, digest, stands)
 
-    def _built(self, cases: dict[str, _Case]) -> dict[str, dict[str, Any] | None]:
+    def _built(self, cases: dict[str, _Case]) -> dict[str, dict[str, Any]]:
+        store, built = Store(self.evaluator.warehouse, self.evaluator.as_of, self._note), dict[str, dict[str, Any]]()
         with self.evaluator.batch([case.rule for case in cases.values() if not case.stands]) as batch:
-            return {name: self._guarded(name, self._one, case, batch) for name, case in cases.items()}
+            for name, case in cases.items():
+                made = self._guarded(name, self._one, case, batch)
+                if made is not None:
+                    store.add(made)
+                    built[name] = _told(made)
+        store.flush()
+        return built
 
-    def _one(self, case: _Case, batch: Batch) -> dict[str, Any]:
+    def _one(self, case: _Case, batch: Batch) -> Built:
         broken = [name for name in case.rule.references if name in self.failed]
         if broken and not case.stands:
             raise NotEnoughData(f"Segment {case.rule.name}: {broken[0]}, which it names, could not be built")
@@ -126,14 +136,16 @@ class _Build:
         try:
             return step(*given)
         except FatalError as error:
-            log.warning("segment %s was not built: %s", name, error)
-            self.failed[name] = str(error)
+            self._note(name, error)
             return None
 
+    def _note(self, name: str, error: FatalError) -> None:
+        log.warning("segment %s was not built: %s", name, error)
+        self.failed[name] = str(error)
 
-def _build(evaluator: Evaluator, case: _Case, batch: Batch) -> dict[str, Any]:
+
+def _build(evaluator: Evaluator, case: _Case, batch: Batch) -> Built:
     segment, before = case.rule.segment, case.before
-    versions = before.model_versions if case.stands else evaluator.model_versions(case.rule)
     now = before.members.drop(["entered_at"]) if case.stands else batch.members(segment.name)
     changes = compare(now, before.members, evaluator.as_of.at)
     batch.provide(segment.name, changes, is_first=before.as_of is None)
@@ -142,16 +154,22 @@ def _build(evaluator: Evaluator, case: _Case, batch: Batch) -> dict[str, Any]:
     counts: dict[str, int] = {
         "size": now.num_rows,
         "entered": changes.entered,
-        "left": changes.left,
+        "left_count": changes.left,
         "held_out": count_true(held_out),
         "suppressed": _suppressed(evaluator, segment, now, held_out),
     }
+    versions = before.model_versions if case.stands else evaluator.model_versions(case.rule)
     run: dict[str, Any] = {"definition_hash": case.digest, "model_versions": versions, "previous_as_of": before.as_of}
-    run |= {"evaluated_at": before.evaluated_at if case.stands else evaluator.as_of.at}
-    run |= {"base_size": evaluator.base, "status": status, "status_reason": why}
-    _write(evaluator, segment, changes, held_out, {**run, **counts})
+    run |= {"evaluated_at": before.evaluated_at if case.stands else evaluator.as_of.at, "base_size": evaluator.base}
     log.info("segment %s at %s: %s (%s)", segment.name, evaluator.as_of, counts, status)
-    return _outcome(segment.name, status, why, **counts)
+    return Built(segment.name, changes, held_out, {**run, **counts, "status": status, "status_reason": why})
+
+
+def _told(built: Built) -> dict[str, Any]:
+    """Return a run as the outcome that callers see."""
+    run = built.run
+    counts = {name: run["left_count" if name == "left" else name] for name in _COUNTS}
+    return _outcome(built.segment, run["status"], run["status_reason"], **counts)
 
 
 def _outcome(name: str, status: str, reason: str, **counts: int) -> dict[str, Any]:
@@ -189,13 +207,3 @@ def _status(segment: Segment, size: int, evaluator: Evaluator) -> tuple[str, str
     if limits.maximum_share is not None and size > limits.maximum_share * base:
         return "halted", f"{size:,} of {base:,} customers, more than maximum_share {limits.maximum_share:g}"
     return "ready", ""
-
-
-def _write(evaluator: Evaluator, segment: Segment, changes: Changes, held_out: pa.Array, run: dict[str, Any]) -> None:
-    """Write members, then changes, then the run: its row says that the others are complete."""
-    house, part = evaluator.warehouse, {"segment": segment.name, "as_of": evaluator.as_of}
-    house.write("segment_members", changes.members.append_column("is_holdout", held_out), part)
-    previous = pa.repeat(pa.scalar(run["previous_as_of"], pa.timestamp("us")), changes.moved.num_rows)
-    house.write("segment_changes", changes.moved.append_column("previous_as_of", previous), part)
-    run = {("left_count" if key == "left" else key): value for key, value in run.items()}
-    house.write("segment_runs", pa.Table.from_pylist([run]), part)

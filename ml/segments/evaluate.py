@@ -86,6 +86,10 @@ class Evaluator:
         return found
 
     @cached_property
+    def _consenting(self) -> dict[tuple[str, str], pa.Array]:
+        return {}
+
+    @cached_property
     def _built(self) -> set[str]:
         return self.history.built()
 
@@ -134,9 +138,12 @@ class Evaluator:
 
     def consenting(self, segment: Segment) -> pa.Array:
         """Return the customers who have granted the segment's purpose on its channel, as things stand today."""
-        asked = {"purpose": segment.consent.purpose, "channel": segment.consent.channel, "granted": True}
-        granted = self.warehouse.read_arrow("customer_consents", ["customer_key"], where=asked)
-        return granted["customer_key"].combine_chunks()
+        asked = (segment.consent.purpose, segment.consent.channel)
+        if asked not in self._consenting:
+            where = {"purpose": asked[0], "channel": asked[1], "granted": True}
+            rows = self.warehouse.read_arrow("customer_consents", ["customer_key"], where)
+            self._consenting[asked] = rows["customer_key"].combine_chunks()
+        return self._consenting[asked]
 
     def model_versions(self, rule: Rule) -> str:
         """Return the versions of the models that a rule uses, as a JSON object."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -60,19 +61,27 @@ class History(Protocol):
 
 @dataclass(frozen=True)
 class StoredHistory:
-    """The runs that are in the warehouse."""
+    """The runs that are in the warehouse; those of all segments are read at once."""
 
     warehouse: Warehouse
     as_of: AsOf
 
+    @cached_property
+    def _latest(self) -> dict[str, dict[str, Any]]:
+        columns = ["segment", *_RUN]
+        runs = self.warehouse.read_arrow("segment_runs", columns, {"as_of": ("<", self.as_of)}, order_by=["as_of"])
+        return {run.pop("segment"): run for run in runs.to_pylist()}
+
+    @cached_property
+    def _members(self) -> dict[datetime, pa.Table]:
+        return {}
+
     def previous(self, segment: str) -> Previous:
         """Return a segment's latest run before `as_of`."""
-        where = {"segment": segment, "as_of": ("<", self.as_of)}
-        runs = self.warehouse.read_arrow("segment_runs", _RUN, where, order_by=["as_of"]).to_pylist()
-        if not runs:
+        if segment not in self._latest:
             return Previous()
-        last: dict[str, Any] = runs[-1]
-        return Previous(**last, members=self._members(segment, last["as_of"]))
+        last = self._latest[segment]
+        return Previous(**last, members=self._members_at(segment, last["as_of"]))
 
     def built(self) -> set[str]:
         """Return the segments that were built at `as_of`."""
@@ -80,7 +89,7 @@ class StoredHistory:
 
     def members(self, segment: str) -> pa.Table:
         """Return a segment's members at `as_of`."""
-        return self._members(segment, self.as_of)
+        return self._members_at(segment, self.as_of.at)
 
     def moves(self, segment: str) -> pa.Table:
         """Return who entered and left before `as_of`."""
@@ -91,9 +100,12 @@ class StoredHistory:
         rows = rows.filter(pc.is_valid(rows["previous_as_of"]))
         return moved(rows, pc.cast(pc.cast(rows["as_of"], pa.timestamp("s")), pa.int64()))
 
-    def _members(self, segment: str, as_of: datetime | AsOf) -> pa.Table:
-        where = {"segment": segment, "as_of": as_of}
-        return self.warehouse.read_arrow("segment_members", _MEMBER, where, ["customer_key"])
+    def _members_at(self, segment: str, as_of: datetime) -> pa.Table:
+        if as_of not in self._members:
+            columns, where = ["segment", *_MEMBER], {"as_of": as_of}
+            self._members[as_of] = self.warehouse.read_arrow("segment_members", columns, where, ["customer_key"])
+        rows = self._members[as_of]
+        return rows.filter(pc.equal(rows["segment"], segment)).drop(["segment"])
 
 
 def moved(rows: pa.Table, epoch: Any) -> pa.Table:
