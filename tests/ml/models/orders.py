@@ -29,6 +29,7 @@ horizon_days: 28
 active_window_days: 28
 snapshots: {step_days: 28, train: 2}
 candidates: {}
+search: {trials: 0, folds: 2}
 gates: {min_customers: 100, min_positives: 20, min_positives_test: 10, rule_gain: -1, linear_gain: -1}
 """
 
