@@ -48,5 +48,4 @@ def _expected(summary: pd.DataFrame, horizon_days: int) -> Array:
     often = BetaGeoNBD(_PENALTY).fit(seen["frequency"], seen["recency"], seen["T"])
     much = GammaGamma(_PENALTY).fit(spent["frequency"], spent["monetary"])
     orders = often.expected_purchases(horizon_days, summary["frequency"], summary["recency"], summary["T"])
-    repeats = summary["frequency"].where(summary["monetary"] > 0, 0.0)
-    return np.round(orders * much.expected_value(repeats, summary["monetary"]), _DECIMALS)
+    return np.round(orders * much.expected_value(summary["frequency"], summary["monetary"]), _DECIMALS)

@@ -38,10 +38,10 @@ NOBODY = np.zeros(2)
 CENTS = np.array([100.0, 300.0])
 
 
-def _customers(seed: int, count: int = 6_000) -> tuple[np.ndarray, np.ndarray]:
+def _customers(seed: int, count: int = 6_000, typical: int = 5_000) -> tuple[np.ndarray, np.ndarray]:
     """Expected cents, and what was spent: mostly nothing where little was expected."""
     rng = np.random.default_rng(seed)
-    expected = rng.gamma(0.6, 5_000, count) + 50
+    expected = rng.gamma(0.6, typical, count) + 50
     bought = rng.random(count) < 1 - np.exp(-expected / 4_000)
     return expected, np.where(bought, rng.gamma(1.5, expected / (1 - np.exp(-expected / 4_000)) / 1.5), 0.0)
 
@@ -133,6 +133,20 @@ def test_intervals_hold_for_eighty_per_cent_of_customers_not_seen_wherever_the_l
     assert 0.75 < within(spent[few], *intervals.predict(aged[few])).mean() < 0.9, "they follow what is expected"
 
 
+def test_intervals_hold_for_eighty_per_cent_where_most_buy_nothing():
+    intervals = Intervals().fit(*_customers(13, 20_000, typical=2_000))
+    expected, actual = _customers(14, 20_000, typical=2_000)
+    assert (actual == 0).mean() > 0.7
+    assert 0.78 < within(actual, *intervals.predict(expected)).mean() < 0.83
+
+
+def test_no_tenth_of_the_customers_pays_for_the_others():
+    intervals = Intervals().fit(*_customers(13, 20_000, typical=12_000))
+    expected, actual = _customers(14, 20_000, typical=12_000)
+    held = within(actual, *intervals.predict(expected))[np.argsort(expected)]
+    assert held.reshape(10, -1).mean(axis=1).min() > 0.71
+
+
 def test_an_interval_begins_at_nothing_where_many_buy_nothing_and_grows_with_the_largest():
     expected, actual = _customers(9)
     intervals = Intervals().fit(expected, actual)
@@ -179,10 +193,10 @@ class Ranker:
 def test_of_equal_rankers_the_one_that_explains_more_is_taken_and_a_clearly_better_ranker_before_it():
     expected, actual = _customers(11)
     noisy = expected * np.random.default_rng(2).lognormal(0, 1, len(expected))
-    frame = pd.DataFrame({"right": expected, "double": 2 * expected + 1e-3 * noisy, "noisy": noisy})
+    frame = pd.DataFrame({"right": expected, "high": 9 * expected + 1e-3 * noisy, "noisy": noisy})
     data = SimpleNamespace(calibration=SimpleNamespace(label=actual, features=frame))
-    assert value.choose(SPEC, {name: Ranker(name) for name in ("double", "right", "noisy")}, data) == "right"
-    assert value.choose(SPEC, {name: Ranker(name) for name in ("noisy", "double")}, data) == "double"
+    assert value.choose(SPEC, {name: Ranker(name) for name in ("high", "right", "noisy")}, data) == "right"
+    assert value.choose(SPEC, {name: Ranker(name) for name in ("noisy", "high")}, data) == "high"
 
 
 def test_a_model_whose_level_explains_less_than_btyds_is_kept_back_however_well_it_ranks():

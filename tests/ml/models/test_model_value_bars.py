@@ -13,8 +13,10 @@ import pytest
 
 from ml.features.build import build_features
 from ml.models import registry
+from ml.models.dataset import read_features
 from ml.models.expected import expected_spend
 from ml.models.metrics import VALUE, Predicted, paired_interval
+from ml.models.spec import model_spec
 from ml.models.train import train_model
 from ml.scores.batch import score_model
 from ml.settings import settings
@@ -101,7 +103,11 @@ def test_scores_follow_btyds_total_as_customers_grow_older_and_carry_intervals(
     mean = _score(shop, END, monkeypatch)
     assert mean < 0.97 * found["metrics"]["test_mean"], "half a year later the same customers are to spend less"
     assert mean == pytest.approx(expected_spend(shop, END, 182).mean(), rel=1e-6)
-    scores = shop.read("customer_scores", where={"as_of": END}).astype({"score": float, "low": float, "high": float})
+    scores = shop.read("customer_scores", where={"as_of": END}, order_by=["customer_key"])
+    scores = scores.astype({"score": float, "low": float, "high": float})
+    scorer, spec = registry.load_scorer(registry.champion("clv_182d")), model_spec("clv_182d")
+    whole = read_features(shop, spec, END, scorer.features, spec.population).sort_index()
+    np.testing.assert_allclose(scores["score"], scorer.predict(whole), rtol=1e-9, atol=1e-6)
     assert np.all((scores["low"] >= 0) & (scores["low"] <= scores["high"]))
     assert {len(json.loads(text)) for text in scores["top_reasons"].head(200)} == {3}
 
