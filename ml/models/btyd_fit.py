@@ -15,7 +15,7 @@ from ml.errors import ImpossibleData, NotConverged
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
     from scipy.optimize import OptimizeResult
 
     from ml.models.btyd_likelihood import Distinct
@@ -77,7 +77,7 @@ def _floats(values: ArrayLike) -> Array:
     return np.atleast_1d(np.asarray(values, dtype=np.float64))
 
 
-def _refuse(wrong: Array, what: str) -> None:
+def _refuse(wrong: NDArray[np.bool_], what: str) -> None:
     if wrong.any():
         raise ImpossibleData(
             f"{what} in {int(wrong.sum())} of {len(wrong)} rows (first: row {wrong.argmax()}). {_REMEDY}"

@@ -79,7 +79,8 @@ def _width(params: Array, x: Array, recency: Array, age: Array) -> Array:
     width = np.log1p((age - recency) / (nearest + recency))
     fall = (nearest + recency) * ((r + x) / (alpha + recency) + (s + 1) / (beta + recency)) - 1
     # never 0: a customer who bought on the last day leaves in no time, and the logarithm stays finite
-    return np.clip(width, 1e-300, np.where(fall > 0, _NEGLIGIBLE / np.maximum(fall, 1e-9), np.inf))
+    enough = np.where(fall > 0, _NEGLIGIBLE / np.maximum(fall, 1e-9), np.inf)
+    return np.asarray(np.clip(width, 1e-300, enough), dtype=np.float64)
 
 
 def purchases_while_alive(params: Array, horizon: float, frequency: Array, age: Array) -> Array:

@@ -35,7 +35,7 @@ class Distinct:
     def levels(self) -> tuple[Array, Array]:
         """The values of the first column and how many customers have each."""
         values, index = np.unique(self.columns[0], return_inverse=True)
-        return values, np.bincount(index, self.weight)
+        return values, np.asarray(np.bincount(index, self.weight), dtype=np.float64)
 
 
 def distinct(*columns: Array) -> Distinct:
@@ -75,7 +75,7 @@ def log_gone(params: Array, frequency: Array) -> Array:
     """Return log(a / (b + x - 1)), the BG/NBD's odds of leaving at the last purchase; -inf without a repeat."""
     _, _, a, b = params
     odds = a / np.where(frequency > 0, b + frequency - 1, np.inf)
-    return np.log(odds, out=np.full(odds.shape, -np.inf), where=odds > 0)
+    return np.asarray(np.log(odds, out=np.full(odds.shape, -np.inf), where=odds > 0), dtype=np.float64)
 
 
 def pareto_nbd(log_params: Array, seen: Distinct) -> tuple[float, Array]:
