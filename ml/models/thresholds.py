@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from ml.models.metrics import Array
     from ml.models.spec import ModelSpec
-    from ml.segments.standing import ScoreCondition
     from ml.segments.forms import Bounds, Portion
+    from ml.segments.standing import ScoreCondition
 
 _TESTS = {"above": operator.gt, "at_least": operator.ge, "below": operator.lt, "at_most": operator.le}
 _Z = 1.96
