@@ -66,7 +66,7 @@ def train_models() -> None:
             defaults="Reject",
         )
 
-        # after `approved`, not `approve`: a rejection skips what comes next, and is written down all the same
+        # not right after `approve`: a rejection may skip what comes next, and must be written down all the same
         @task(trigger_rule=TriggerRule.ALL_DONE)
         def settle(name: str, version: str, *, ti: Any) -> dict[str, str]:
             from ml.models.champions import answer
@@ -74,7 +74,7 @@ def train_models() -> None:
             response = ti.xcom_pull(task_ids="decide.approve", map_indexes=ti.map_index)
             return answer(name, version, **said(response))
 
-        approve >> EmptyOperator(task_id="approved") >> settle(name, version)
+        approve >> EmptyOperator(task_id="answered") >> settle(name, version)
 
     as_of = as_of_task()
     trained = train.partial(as_of=as_of).expand_kwargs(choose())

@@ -131,8 +131,8 @@ def _before(reigning: Version) -> Version:
     found = next((one for one in earlier if one.decision == "promoted"), None)
     if found is None:
         raise ConfigError(
-            f"{reigning.name} had no champion before version {reigning.version}. Name one with --to: "
-            f"audienceflow models show {reigning.name}"
+            f"{reigning.name} had no champion before version {reigning.version}; all versions: audienceflow "
+            f"models show {reigning.name}"
         )
     return found
 
