@@ -26,7 +26,7 @@ from ml.settings import PROJECT_DIR, settings
 Results = dict[str, dict[str, Any]]
 NAMES = (
     *("scan", "features", "pandas_load", "pandas_compute", "one_as_of", "six_as_of"),
-    *("training", "scoring", "segments"),
+    *("training", "scoring", "segments", "segments_alone", "segments_day_later"),
 )
 
 
@@ -80,7 +80,22 @@ BARS = (
     Bar("pandas, peak memory", "MB", None, ("pandas_compute",), lambda found: found["pandas_compute"]["peak_mb"]),
     Bar("scoring / training", "x", None, ("scoring", "training"), _ratio("scoring", "training")),
     Bar("scoring, peak memory", "MB", None, ("scoring",), lambda found: found["scoring"]["peak_mb"]),
-    Bar("segments / scan", "x", None, ("segments", "scan"), _ratio("segments", "scan")),
+    Bar("twenty segments / scan", "x", 40, ("segments", "scan"), _ratio("segments", "scan")),
+    Bar("slowest segment alone / scan", "x", 12, ("segments_alone", "scan"), _ratio("segments_alone", "scan")),
+    Bar(
+        "twenty segments a day later / first time",
+        "x",
+        0.1,
+        ("segments_day_later", "segments"),
+        _ratio("segments_day_later", "segments"),
+    ),
+    Bar(
+        "twenty segments a day later / scan",
+        "x",
+        None,
+        ("segments_day_later", "scan"),
+        _ratio("segments_day_later", "scan"),
+    ),
     Bar("segments, peak memory", "MB", None, ("segments",), lambda found: found["segments"]["peak_mb"]),
 )
 
