@@ -60,7 +60,7 @@ def facts(spec: ModelSpec, data: TrainingSet, found: Evaluation, told: Mapping[s
     dates = ", ".join(str(snapshot.as_of.at.date()) for snapshot in data.train)
     return {
         "Population": (people if spec.active_window_days else "customers who ordered before") + _target(spec),
-        "Horizon": f"{spec.horizon_days} days",
+        "Horizon": f"{', '.join(map(str, spec.survival_days or [spec.horizon_days]))} days",
         "Made for": _USES[spec.task],
         "Estimator": f"{found.chosen}, chosen on the calibration snapshot; calibration: {calibration}",
         "Trained on": f"{len(data.learnt()[1]):,} rows of snapshots at {dates}",
