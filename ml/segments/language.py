@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 from ml.errors import ConfigError
 from ml.segments.conditions import AllOf, Condition, WeightOf
 from ml.segments.forms import Form, Text, refuse
+from ml.segments.outcomes import Backtest, Outcome
 from ml.segments.reading import Place, read_definition
 from ml.segments.standing import Consent, ScoreCondition
 from ml.times import AsOf, parse_as_of
@@ -61,6 +62,11 @@ class Segment(Form):
     name: Name = Field(description="The file's name without `.yaml`.")
     description: Text = Field(description="Who they are, in a sentence.")
     goal: Text = Field(description="What the business wants from them.")
+    outcome: Outcome | None = Field(
+        None,
+        description="What the goal comes down to: what a backtest looks up after each as_of. Left out, it is what the "
+        "model in `who` predicts, else a purchase within 28 days.",
+    )
     owner: Text = Field(description="Who answers for it.")
     action: Text = Field(description="What the campaign does.")
     who: Condition = Field(description="The condition; see below.")
@@ -84,6 +90,7 @@ class Segment(Form):
     )
     limits: Limits = Field(Limits(), description="Sizes outside which it is not synced.")
     guard: Guard | None = Field(None, description="Changes beyond which a push is refused; else the destination's.")
+    backtest: Backtest = Field(Backtest(), description="How it is proven on the past before it is activated.")
     consent: Consent = Field(description="What a member must have agreed to before it is synced.")
     destinations: tuple[Name, ...] = Field((), description="Platforms of `config/destinations.yaml`.")
 

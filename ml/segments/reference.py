@@ -16,6 +16,7 @@ from ml.segments.events import load_events
 from ml.segments.forms import Bounds, Form, Portion, Unit
 from ml.segments.house import HouseRules
 from ml.segments.language import Guard, Limits, Segment
+from ml.segments.outcomes import Backtest, Outcome, Purchase, Redemption, TopSpend
 
 BEGIN, END = "<!-- reference: made by `audienceflow docs`, do not edit -->", "<!-- end of the reference -->"
 _PARTS: tuple[type[Form], ...] = (
@@ -36,7 +37,13 @@ _NAMES: dict[type[Form], str] = {
     Weighted: "points",
     Limits: "limits",
     Guard: "guard",
+    Outcome: "outcome",
+    Purchase: "purchase",
+    Redemption: "redemption",
+    TopSpend: "top_spend",
+    Backtest: "backtest",
 }
+_AROUND = (Limits, Guard, Outcome, Purchase, Redemption, TopSpend, Backtest)
 
 
 def page(text: str) -> str:
@@ -49,7 +56,7 @@ def page(text: str) -> str:
 def reference() -> str:
     """Return the reference: a file's keys, those for all files, the conditions, their parts, and the kinds of event."""
     parts = ["### A file", "", *_table(Segment)]
-    parts += _sections([(f"#### {_NAMES[form]}", form) for form in (Limits, Guard)])
+    parts += _sections([(f"#### {_NAMES[form]}", form) for form in _AROUND])
     parts += ["### For every segment: `config/segmentation.yaml`", "", *_table(HouseRules)]
     parts += ["### Conditions", ""]
     parts += _sections([(f"#### {kind}", form) for kind, form in KINDS.items()])

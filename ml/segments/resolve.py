@@ -29,6 +29,8 @@ def problems(segment: Segment, known: Vocabulary, others: Iterable[str]) -> list
     found = list(_condition(segment.who, ("who",), known, names))
     for index, condition in enumerate(segment.exclude):
         found += _condition(condition, ("exclude", index), known, names)
+    if segment.outcome is not None and segment.outcome.among is not None:
+        found += _condition(segment.outcome.among, ("outcome", "among"), known, names)
     if segment.parent is not None:
         found += _unknown(("parent",), "segment", segment.parent, names)
     if known.destinations is not None:

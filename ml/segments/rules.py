@@ -13,7 +13,7 @@ from ml.segments.forms import Form
 from ml.segments.language import Segment
 from ml.segments.standing import FeatureCondition, ScoreCondition, SegmentCondition
 
-_WORDS = ("description", "goal", "owner", "action")
+_ASIDE = ("description", "goal", "owner", "action", "outcome", "backtest")
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,13 @@ class Rule:
         return sorted({str(leaf.score) for leaf in self.scores})
 
     def digest(self, others: Mapping[str, Rule]) -> str:
-        """Return a hash of what the definition does, including the segments it names; words do not count."""
+        """Return a hash of what the definition does, including the segments it names.
+
+        Words do not count, nor how it is proven.
+        """
         said = self.segment.model_dump(mode="json", by_alias=True, exclude_none=True)
-        for words in _WORDS:
-            said.pop(words)
+        for key in _ASIDE:
+            said.pop(key, None)
         said["everywhere"] = [c.model_dump(mode="json", by_alias=True, exclude_none=True) for c in self.everywhere]
         said["references"] = {name: others[name].digest(others) for name in self.references}
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]

@@ -29,6 +29,8 @@ def segment_schema(known: Vocabulary) -> Schema:
         (found if found.get("type") == "string" else found["items"])["enum"] = sorted(names)
     _shorten(forms, "Anchor", {"enum": sorted(known.events)})
     _shorten(forms, "Span", dict(forms["Duration"]))
+    for timed in ("Purchase", "Redemption", "TopSpend"):
+        _shorten(forms, timed, dict(forms["Duration"]))
     _shorten(forms, "Closing", {"type": "string", "pattern": r"^\s*\w+ within \w+\s*$"})
     for windowed in ("EventCondition", "SequenceCondition", "ContextCondition"):
         _loosen(forms[windowed]["properties"]["more_than"])
