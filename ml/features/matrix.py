@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ml.features.catalogue import FeatureSpec, feature
+from ml.features.catalogue import FeatureSpec, catalogue, feature
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +22,8 @@ def to_matrix(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    columns = {name: _column(frame[name], feature(name)) for name in names}
+    known = catalogue()
+    columns = {name: _column(frame[name], known[name] if name in known else feature(name)) for name in names}
     return pd.DataFrame(columns, index=frame.index)
 
 

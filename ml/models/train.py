@@ -67,10 +67,11 @@ def train_model(
     from ml.models import dataset, decide, leaks, registry, snapshots
 
     spec, at, house = model_spec(name), parse_as_of(as_of), warehouse or Warehouse()
-    chosen = snapshots.choose(spec, at, house)
-    snapshots.ensure(spec, chosen, at, house)
-    data = dataset.load(spec, chosen, house)
-    leaks.check(spec, data, at, house)
+    with house.session():  # held, so that DuckDB opens its file once
+        chosen = snapshots.choose(spec, at, house)
+        snapshots.ensure(spec, chosen, at, house)
+        data = dataset.load(spec, chosen, house)
+        leaks.check(spec, data, at, house)
     identity = {
         "model": name,
         "as_of": str(at),
