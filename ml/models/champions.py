@@ -126,15 +126,20 @@ def _version(name: str, number: str) -> Version:
 
 
 def _before(reigning: Version) -> Version:
-    """Return the champion before a version: the latest one registered earlier whose promotion still stands."""
-    earlier = (one for one in registry.versions(reigning.name) if int(one.version) < int(reigning.version))
-    found = next((one for one in earlier if one.decision == "promoted"), None)
-    if found is None:
+    """Return the champion before a version: of those whose promotion still stands, the last one promoted earlier."""
+    others = (one for one in registry.versions(reigning.name) if one.decision == "promoted")
+    earlier = [one for one in others if _promoted(one) < _promoted(reigning)]
+    if not earlier:
         raise ConfigError(
             f"{reigning.name} had no champion before version {reigning.version}; all versions: audienceflow "
             f"models show {reigning.name}"
         )
-    return found
+    return max(earlier, key=_promoted)
+
+
+def _promoted(version: Version) -> tuple[str, int]:
+    """Return what orders champions: when they were first promoted; a restored one keeps its place."""
+    return version.tags.get("decided_at", ""), int(version.version)
 
 
 def _note(version: Version, reason: str, by: str) -> None:

@@ -115,9 +115,8 @@ def test_a_leak_of_seven_days_that_nobody_looked_for_stops_before_the_alias_move
 
 def test_a_person_goes_back_with_one_run_and_scoring_is_told(warehouse: Warehouse):
     first, client = _version("1"), MlflowClient(*[settings().mlflow_tracking_uri] * 2)
-    client.create_model_version(
-        NAME, client.get_model_version(NAME, "1").source, tags={"as_of": first.tags["as_of"], "decision": "promoted"}
-    )
+    tags = {"as_of": first.tags["as_of"], "decision": "promoted", "decided_at": first.tags["decided_at"]}
+    client.create_model_version(NAME, client.get_model_version(NAME, "1").source, tags=tags)
     registry.crown(_version("2"))
     run = _run("roll_back_model", model=NAME, reason="complaints")
     assert (run.failure, run.published) == ("", {"champions"})

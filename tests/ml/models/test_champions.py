@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ def _second(**tags: str) -> Version:
     client = MlflowClient(*[settings().mlflow_tracking_uri] * 2)  # of runs and of versions
     first = client.get_model_version(NAME, "1")
     known = {"as_of": first.tags["as_of"], "decision_reason": "better: auc +0.01", "compared_with": "1"}
+    known["decided_at"] = datetime.now(UTC).isoformat(timespec="seconds")
     made = client.create_model_version(NAME, first.source, run_id=first.run_id, tags={**known, **tags})
     found = registry.version(NAME, str(made.version))
     assert found is not None
@@ -85,6 +87,12 @@ def test_a_rollback_is_one_command_and_goes_to_the_champion_before(trained: Ware
     assert _tags("3")["decision_reason"] == "rolled back to version 1: complaints"
     assert (_tags("1")["champion"], _tags("1")["decided_by"]) == (True, "ada")
     assert "had no champion before version 1" in _run("rollback", NAME, "--reason", "again").output
+
+
+def test_the_champion_before_one_that_was_promoted_by_hand_is_the_one_it_replaced(trained: Warehouse):
+    registry.crown(_second(decision="promoted", decided_at="2000-01-01T00:00:00+00:00"))
+    champions.promote(NAME, "1", reason="older, but sound", by="ada")
+    assert champions.earlier_champion(NAME) == "2"
 
 
 def test_a_rollback_killed_before_the_alias_moved_goes_to_the_same_version_again(
