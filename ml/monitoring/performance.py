@@ -99,6 +99,9 @@ def _unmeasured(at: AsOf, house: Warehouse, limits: PerformanceConfig) -> pd.Dat
     longest = max((spec.horizon_days for spec in load_specs().values()), default=0)
     since = at.minus(longest + limits.settle_days + limits.lookback_days)
     scored = house.select("5_scores/queries/scored_points.sql", since=since, until=at)
+    # Of a survival model the horizon by which it is judged; its other scores have no name of a model.
+    judged = {spec.score_name: name for name, spec in load_specs().items()}
+    scored = scored.assign(model=scored["model"].astype(object).map(judged)).dropna(subset=["model"])
     known = house.read(TABLE, ["model", "scored_as_of", "model_version"], {"scored_as_of": (">=", since.at)})
     known = known.drop_duplicates().rename(columns={"scored_as_of": "as_of"})
     closes = _closes(scored, "as_of", limits)
@@ -144,7 +147,7 @@ def _joined(point: Point, at: AsOf, house: Warehouse) -> Predicted:
 
     snapshots.label(point.spec, point.scored, at, house)
     outcomes = dataset.read_outcomes(house, point.spec, point.scored)
-    given = {"as_of": point.scored.at, "model": point.spec.name}
+    given = {"as_of": point.scored.at, "model": point.spec.score_name}
     scores = house.read("customer_scores", ["customer_key", "score"], given).astype({"customer_key": "int64"})
     both = scores[scores["customer_key"].isin(outcomes.index)].sort_values("customer_key")
     actual = outcomes.reindex(both["customer_key"]).to_numpy(dtype=np.float64)

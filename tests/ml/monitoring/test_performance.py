@@ -148,3 +148,13 @@ def test_the_page_shows_a_picture_and_every_measurement(tmp_path: Path, monkeypa
     assert base64.b64decode(text.split("base64,")[1].split('"')[0]).startswith(b"\x89PNG")
     assert "auc 0.6 &lt;b&gt;" in text
     assert text.index("2024-01-08") < text.index("2024-01-01")
+
+
+def test_of_a_survival_model_the_horizon_that_it_is_judged_by_is_measured(
+    trained: Warehouse, home: Path, monkeypatch: pytest.MonkeyPatch
+):
+    text = "name: stays\ndescription: s\ntask: survival\nhorizon_days: 28\nsurvival_days: [7, 28]\n"
+    use_models(home, monkeypatch, text)
+    for days in (7, 28):
+        write_scores(trained, SCORED, model=f"stays_{days}d")
+    assert _unmeasured(SCORED.plus(28), trained, PerformanceConfig())["model"].tolist() == ["stays"]
