@@ -13,7 +13,7 @@ from ml.errors import ConfigError
 from ml.segments import resolve
 from ml.segments.house import FILE
 from ml.segments.language import Segment, read_segment
-from ml.segments.reading import Place, at, spoken
+from ml.segments.reading import Lines, at, spoken
 from ml.segments.rules import Rule, segments_in
 from ml.segments.vocabulary import Vocabulary, load_vocabulary
 from ml.settings import settings
@@ -49,7 +49,7 @@ class Catalogue:
 class _Read:
     path: Path
     rule: Rule
-    lines: dict[Place, int]
+    lines: Lines
 
 
 def load_catalogue(folder: Path | None = None, known: Vocabulary | None = None) -> Catalogue:

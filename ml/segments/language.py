@@ -12,8 +12,9 @@ from ml.errors import ConfigError
 from ml.segments.conditions import AllOf, Condition, WeightOf
 from ml.segments.forms import Form, Text, refuse
 from ml.segments.outcomes import Backtest, Outcome
-from ml.segments.reading import Place, read_definition
+from ml.segments.reading import Lines, at, parse
 from ml.segments.standing import Consent, ScoreCondition
+from ml.segments.templates import load_filled
 from ml.times import AsOf, parse_as_of
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
@@ -120,9 +121,13 @@ class Segment(Form):
         return self.expires is not None and at >= parse_as_of(self.expires.isoformat())
 
 
-def read_segment(path: Path) -> tuple[Segment, dict[Place, int]]:
-    """Return one file's segment and the lines of its keys. Raises `ConfigError` naming line, key and nearest name."""
-    segment, lines = read_definition(path, Segment)
+def read_segment(path: Path) -> tuple[Segment, Lines]:
+    """Return one file's segment, its template filled in, and where its keys are written.
+
+    Raises `ConfigError` naming file, line, key and nearest name.
+    """
+    content, lines = load_filled(path)
+    segment = parse(content, path, lines, Segment)
     if segment.name != path.stem:
-        raise ConfigError(f"{path}:{lines['name',]}: name: {segment.name!r} must be the file's name, {path.stem!r}")
+        raise ConfigError(f"{at(path, lines, ('name',))}: {segment.name!r} must be the file's name, {path.stem!r}")
     return segment, lines

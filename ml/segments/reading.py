@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, NamedTuple, TypeVar, get_args
 
 import yaml
 from pydantic import ValidationError
@@ -16,6 +16,16 @@ from ml.segments.forms import Form
 
 Model = TypeVar("Model", bound=Form)
 Place = tuple[str | int, ...]
+
+
+class Spot(NamedTuple):
+    """Where a key is written."""
+
+    path: Path
+    line: int
+
+
+Lines = dict[Place, Spot]
 # What pydantic finds, as a marketer would be told it.
 _WORDS = {
     "model_type": "write keys and values here",
@@ -42,13 +52,13 @@ _WORDS = {
 }
 
 
-def read_definition(path: Path, model: type[Model]) -> tuple[Model, dict[Place, int]]:
+def read_definition(path: Path, model: type[Model]) -> tuple[Model, Lines]:
     """Return the file as a `model`, and the line of each of its keys (see `load` and `parse`)."""
     content, lines = load(path)
     return parse(content, path, lines, model), lines
 
 
-def parse(content: Any, path: Path, lines: dict[Place, int], model: type[Model]) -> Model:
+def parse(content: Any, path: Path, lines: Lines, model: type[Model]) -> Model:
     """Return content as a `model`.
 
     Raises `ConfigError` with one line a problem: file, line, key, what is allowed, the nearest name.
@@ -61,13 +71,13 @@ def parse(content: Any, path: Path, lines: dict[Place, int], model: type[Model])
         raise ConfigError("\n".join(problems)) from error
 
 
-def at(path: Path, lines: dict[Place, int], place: Place) -> str:
+def at(path: Path, lines: Lines, place: Place) -> str:
     """Return `file:line: key` for a place, or for the nearest place above it that is in the file."""
     known = place
     while known and known not in lines:
         known = known[:-1]
-    line = f":{lines[known]}" if known in lines else ""
-    return f"{path}{line}: {spoken(place)}"
+    where = "{}:{}".format(*lines[known]) if known in lines else f"{path}"
+    return f"{where}: {spoken(place)}"
 
 
 def spoken(place: Place) -> str:
@@ -78,7 +88,7 @@ def spoken(place: Place) -> str:
     return text.lstrip(".") or "(whole file)"
 
 
-def _problem(path: Path, model: type[Form], error: dict[str, Any], lines: dict[Place, int]) -> str:
+def _problem(path: Path, model: type[Form], error: dict[str, Any], lines: Lines) -> str:
     place = tuple(part for part in error["loc"] if not _is_tag(part))
     context, kind, found = error.get("ctx", {}), error["type"], error["input"]
     if kind == "segment":
@@ -109,8 +119,9 @@ def _keys_at(model: type[Form], location: Place) -> list[str]:
         if _is_tag(part):
             form = KINDS[str(part).strip("<>")]
         elif isinstance(part, str):
-            field = next(f for name, f in form.model_fields.items() if part in {name, f.alias})
-            form = next(_forms_in(field.annotation), form)
+            # A key that a person chooses, such as the name of a parameter, is no field.
+            field = next((f for name, f in form.model_fields.items() if part in {name, f.alias}), None)
+            form = next(_forms_in(field.annotation), form) if field else form
     return form.keys()
 
 
@@ -121,9 +132,9 @@ def _forms_in(annotation: Any) -> Iterator[type[Form]]:
         yield from _forms_in(part)
 
 
-def load(path: Path) -> tuple[Any, dict[Place, int]]:
+def load(path: Path) -> tuple[Any, Lines]:
     """Return a YAML file's content and the line of each of its keys. Raises `ConfigError` naming file and line."""
-    lines: dict[Place, int] = {}
+    lines: Lines = {}
     try:
         text = path.read_text(encoding="utf-8")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -140,10 +151,10 @@ def load(path: Path) -> tuple[Any, dict[Place, int]]:
         raise ConfigError(f"{path}: not readable as YAML: {error}") from error
 
 
-def _note_lines(path: Path, node: yaml.Node | None, place: Place, lines: dict[Place, int]) -> None:
+def _note_lines(path: Path, node: yaml.Node | None, place: Place, lines: Lines) -> None:
     if node is None:
         return
-    lines.setdefault(place, node.start_mark.line + 1)
+    lines.setdefault(place, Spot(path, node.start_mark.line + 1))
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             _note_lines(path, item, (*place, index), lines)
@@ -152,6 +163,6 @@ def _note_lines(path: Path, node: yaml.Node | None, place: Place, lines: dict[Pl
             inner, line = (*place, str(key.value)), key.start_mark.line + 1
             if inner in lines:
                 # YAML would silently keep the last one.
-                raise ConfigError(f"{path}:{line}: {spoken(inner)} is there twice; first on line {lines[inner]}")
-            lines[inner] = line
+                raise ConfigError(f"{path}:{line}: {spoken(inner)} is there twice; first on line {lines[inner].line}")
+            lines[inner] = Spot(path, line)
             _note_lines(path, value, inner, lines)

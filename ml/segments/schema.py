@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ml.segments.language import Segment
+from ml.segments.templates import Template, Use, read_template, template_files
 from ml.segments.vocabulary import Vocabulary, load_vocabulary
+from ml.settings import settings
 
 Schema = dict[str, Any]
 _CONDITION = {"$ref": "#/$defs/Condition"}
@@ -15,18 +17,18 @@ _CONDITION = {"$ref": "#/$defs/Condition"}
 
 def page(_: str = "") -> str:
     """Return the schema of this installation as `docs/segment.schema.json` keeps it."""
-    return json.dumps(segment_schema(load_vocabulary()), indent=1) + "\n"
+    templates = [read_template(path) for path in template_files(settings().config_dir / "segments")]
+    return json.dumps(segment_schema(load_vocabulary(), templates), indent=1) + "\n"
 
 
-def segment_schema(known: Vocabulary) -> Schema:
-    """Return the schema (draft 2020-12) with the names that `known` knows as choices."""
+def segment_schema(known: Vocabulary, templates: Sequence[Template] = ()) -> Schema:
+    """Return the schema (draft 2020-12) with the names that `known` knows, and those of templates, as choices."""
     made: Schema = Segment.model_json_schema(by_alias=True)
     condition = {"oneOf": made["properties"]["who"]["oneOf"], "description": "A condition."}
     made = _plain(made, condition["oneOf"])
     forms: dict[str, Schema] = made["$defs"]
     for form, key, names in _choices(known):
-        found = forms[form]["properties"][key]
-        (found if found.get("type") == "string" else found["items"])["enum"] = sorted(names)
+        forms[form]["properties"][key]["enum"] = sorted(names)
     _shorten(forms, "Anchor", {"enum": sorted(known.events)})
     _shorten(forms, "Span", dict(forms["Duration"]))
     for timed in ("Purchase", "Redemption", "TopSpend"):
@@ -37,7 +39,34 @@ def segment_schema(known: Vocabulary) -> Schema:
     if known.destinations:
         made["properties"]["destinations"]["items"] = {"enum": sorted(known.destinations)}
     forms["Condition"] = condition
+    if templates:
+        _offer(made, templates)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
+
+
+def _offer(made: Schema, templates: Sequence[Template]) -> None:
+    """Allow a segment that says a template, and values for its parameters, instead of the rest."""
+    use = Use.model_json_schema(by_alias=True)["properties"]
+    made["properties"]["template"] = {"enum": [one.path.stem for one in templates]} | _worded(use["template"])
+    made["properties"]["with"] = {"type": "object"} | _worded(use["with"])
+    whole = {"required": made.pop("required"), "not": {"anyOf": [{"required": ["template"]}, {"required": ["with"]}]}}
+    made["oneOf"] = [whole, *(_filling(one) for one in templates)]
+
+
+def _filling(template: Template) -> Schema:
+    types = {"number": "number"}
+    given = {
+        name: {"type": types.get(one.type, "string"), "description": one.description}
+        for name, one in template.parameters.items()
+    }
+    needed = [name for name, one in template.parameters.items() if one.default is None]
+    values = {"properties": given, "required": needed, "additionalProperties": False}
+    must = ["name", "template", *(["with"] if needed else [])]
+    return {"properties": {"template": {"const": template.path.stem}, "with": values, "who": False}, "required": must}
+
+
+def _worded(part: Schema) -> Schema:
+    return {"description": part["description"]}
 
 
 def _choices(known: Vocabulary) -> Iterable[tuple[str, str, Iterable[str]]]:
@@ -45,6 +74,7 @@ def _choices(known: Vocabulary) -> Iterable[tuple[str, str, Iterable[str]]]:
     for form in ("EventCondition", "Step", "Closing", "Anchor"):
         yield form, "event", known.events
     yield "FeatureCondition", "feature", known.features
+    yield "ClusterCondition", "cluster", known.clusterings
     yield "AttributeCondition", "attribute", known.house.attributes
     yield "ScoreCondition", "score", known.scores
     yield "Weighted", "score", (name for name, kind in known.scores.items() if kind == "probability")

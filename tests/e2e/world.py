@@ -95,7 +95,7 @@ def _kept(rows: pa.Table, people: dict[str, pa.Array]) -> pa.Table:
 def _configuration(folder: Path) -> Path:
     """Copy the shipped configuration, thinned to one model and the segments that it can serve."""
     shutil.copytree(PROJECT_DIR / "config", folder)
-    for path in [*(folder / "models").iterdir(), *(folder / "segments").iterdir()]:
+    for path in [*(folder / "models").glob("*.yaml"), *(folder / "segments").glob("*.yaml")]:
         if path.stem not in (*SEGMENTS, "churn"):
             path.unlink()
     _edit(folder / "models" / "churn.yaml", snapshots={"step_days": 28, "train": 3, "history_days": 28})

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import pytest
 from typer.testing import CliRunner
@@ -102,9 +103,7 @@ def test_the_definitions_in_the_guide_are_right(tmp_path):
         name = found[1] if (found := re.search(r"^name: (\w+)", block, re.MULTILINE)) else f"example_{index}"
         whole = block if found else f"name: {name}\n{words}{block}"
         (tmp_path / f"{name}.yaml").write_text(whole)
-    shipped = PROJECT_DIR / "config" / "segments"
-    for path in shipped.glob("*.yaml"):
-        (tmp_path / path.name).write_text(path.read_text())
+    shutil.copytree(PROJECT_DIR / "config" / "segments", tmp_path, dirs_exist_ok=True)
     loaded = load_catalogue(tmp_path)
     assert loaded.problems == {}
     assert "coffee_lovers" in loaded.segments

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from ml.segments.schema import segment_schema
+from ml.segments.templates import read_template, template_files
 from ml.segments.vocabulary import load_vocabulary
 from ml.settings import PROJECT_DIR
 from tests.ml.segments.definitions import around, definition
@@ -49,9 +50,14 @@ def test_it_marks_wrong_names_and_keys(validator, case):
 
 
 def test_every_shipped_file_names_it_and_passes():
-    validator = jsonschema.Draft202012Validator(segment_schema(load_vocabulary()))
+    templates = [read_template(path) for path in template_files(PROJECT_DIR / "config" / "segments")]
+    validator = jsonschema.Draft202012Validator(segment_schema(load_vocabulary(), templates))
     assert SHIPPED
     for path in SHIPPED:
         text = path.read_text()
         assert text.startswith("# yaml-language-server: $schema=../../docs/segment.schema.json"), path
         validator.validate(json.loads(json.dumps(yaml.safe_load(text), default=str)))
+    good = {"name": "x", "template": "cart_abandoners", "with": {"wait": "2h"}}
+    validator.validate(good)
+    wrong = ({"with": {"wiat": "2h"}}, {"template": "likely_buyers"}, {"who": {"event": "order", "ever": True}})
+    assert not any(validator.is_valid({**good, **keys}) for keys in wrong)
