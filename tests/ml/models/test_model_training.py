@@ -160,7 +160,7 @@ def test_too_little_data_is_refused_with_what_was_found(
 
 
 def test_no_closed_label_window_is_refused(shop: Warehouse):
-    with pytest.raises(NotEnoughData, match=r"churn_28d: 0 training snapshots fit .* 84 days of labels"):
+    with pytest.raises(NotEnoughData, match=r"churn_28d: 1\.1 horizons of orders \(31 days since .*\), 3 needed"):
         train_model("churn_28d", "2023-02-01", warehouse=shop)
 
 
