@@ -29,6 +29,7 @@ from ml.segments.quantities import (
 from ml.segments.rules import Rule
 from ml.segments.standing import (
     AttributeCondition,
+    ClusterCondition,
     ConsentCondition,
     FeatureCondition,
     LifecycleCondition,
@@ -127,6 +128,11 @@ class _Planner:
             places = () if portion.within else self.measures.score_rank(model, at, descending=word == "top")
             tests += self.placed(word, portion, fact, places)
         return tests
+
+    @tests.register
+    def _cluster(self, condition: ClusterCondition) -> list[Check]:
+        clustering = self.known.clusterings[condition.cluster]
+        return [Check(self.value(self.measures.cluster(condition.cluster, clustering)), "in", condition.in_)]
 
     @tests.register
     def _graded(self, part: Weighted) -> list[Check]:

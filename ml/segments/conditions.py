@@ -11,6 +11,7 @@ from ml.segments.behaviour import ContextCondition, EventCondition, SequenceCond
 from ml.segments.forms import Form, Number, Text, refuse
 from ml.segments.standing import (
     AttributeCondition,
+    ClusterCondition,
     ConsentCondition,
     FeatureCondition,
     LifecycleCondition,
@@ -96,6 +97,7 @@ KINDS: dict[str, type[Form]] = {
     "lifecycle": LifecycleCondition,
     "context": ContextCondition,
     "segment": SegmentCondition,
+    "cluster": ClusterCondition,
     "attribute": AttributeCondition,
     "consent": ConsentCondition,
 }
@@ -137,6 +139,7 @@ Condition = Annotated[
     | Annotated[LifecycleCondition, Tag("<lifecycle>")]
     | Annotated[ContextCondition, Tag("<context>")]
     | Annotated[SegmentCondition, Tag("<segment>")]
+    | Annotated[ClusterCondition, Tag("<cluster>")]
     | Annotated[AttributeCondition, Tag("<attribute>")]
     | Annotated[ConsentCondition, Tag("<consent>")],
     Discriminator(_tag),

@@ -14,6 +14,7 @@ from ml.segments.forms import Form
 from ml.segments.plan import Leaf
 from ml.segments.standing import (
     AttributeCondition,
+    ClusterCondition,
     ConsentCondition,
     FeatureCondition,
     LifecycleCondition,
@@ -89,6 +90,11 @@ def _score(condition: ScoreCondition, of: _Values, known: Vocabulary) -> Column:
     if condition.rank is not None:
         parts += [", place among the customer's offers ", shown(of["place"])]
     return join(*parts, _place(condition, of))
+
+
+@_fact.register
+def _cluster(condition: ClusterCondition, of: _Values, known: Vocabulary) -> Column:  # noqa: ARG001
+    return join(f"{label(condition.cluster)} cluster ", pc.replace_substring(of["value"], "_", " "))
 
 
 @_fact.register

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from ml.features.config import Lifecycle
+from ml.segments.clusters import Clustering
 from ml.segments.events import ORDERS, EventKind, Stream
 from ml.segments.quantities import (
     Check,
@@ -47,6 +48,7 @@ class Measures:
     happened: Happened = field(default_factory=Happened)
     sequences: dict[Sequence, str] = field(default_factory=dict)
     visits: dict[tuple[str, Window], Visits] = field(default_factory=dict)
+    clusterings: dict[str, Clustering] = field(default_factory=dict)
     consents: dict[Granted, str] = field(default_factory=dict)
     attributes: list[str] = field(default_factory=list)
     stages: dict[Stage | InStage, str] = field(default_factory=dict)
@@ -58,7 +60,8 @@ class Measures:
         scores = [of.name for of in self.scores.values()]
         activity = [of.name for made in (self.tallies, self.visits) for of in made.values()]
         profile = ["profiles"] if self.attributes else []
-        return [*scores, *activity, *self.sequences.values(), *self.consents.values(), *profile]
+        groups = [f"cluster_{name}" for name in self.clusterings]
+        return [*scores, *activity, *self.sequences.values(), *self.consents.values(), *profile, *groups]
 
     def feature(self, name: str) -> str:
         """A column of `customer_features`."""
@@ -134,6 +137,13 @@ class Measures:
     def in_stage(self, stage: Stage, names: tuple[str, ...]) -> str:
         """Whether a stage is one of `names`; never missing."""
         return self._derived(InStage(stage, names))
+
+    def cluster(self, name: str, clustering: Clustering) -> str:
+        """The cluster whose centre is nearest."""
+        self.clusterings.setdefault(name, clustering)
+        for feature in clustering.features:
+            _added(self.features, feature)
+        return self._value(f"cluster_{name}", "cluster")
 
     def consent(self, asked: Granted) -> str:
         """True where a purpose was granted on a channel, else missing."""

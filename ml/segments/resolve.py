@@ -13,6 +13,7 @@ from ml.segments.language import Segment
 from ml.segments.reading import Place
 from ml.segments.standing import (
     AttributeCondition,
+    ClusterCondition,
     FeatureCondition,
     ScoreCondition,
     SegmentCondition,
@@ -164,6 +165,14 @@ def _score(condition: ScoreCondition, place: Place, known: Vocabulary) -> Iterat
         yield (*place, key), f"{name} predicts {known.scores[name]}; use {right}, percentile, top or bottom"
     if condition.rank is not None and name not in known.offers:
         yield (*place, "rank"), f"{name} is no offer{did_you_mean(name, known.offers)}"
+
+
+@_leaf.register
+def _cluster(condition: ClusterCondition, place: Place, known: Vocabulary) -> Iterator[Problem]:
+    name = condition.cluster
+    yield from _unknown((*place, "cluster"), "clustering", name, known.clusterings)
+    for cluster in condition.in_ if name in known.clusterings else ():
+        yield from _unknown((*place, "in"), f"cluster of {name}", cluster, known.clusterings[name].centres)
 
 
 @_leaf.register

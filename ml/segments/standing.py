@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from ml.config import did_you_mean
 from ml.segments.durations import Duration
-from ml.segments.forms import Bounds, Comparison, Flag, Form, Portion, Positive, Scalar, Text, Unit, refuse, said
+from ml.segments.forms import Bounds, Comparison, Flag, Form, Portion, Positive, Scalar, Text, Texts, Unit, refuse, said
 
 Stage = Literal["new", "active", "at_risk", "dormant", "churned", "reactivated"]
 STAGES: tuple[str, ...] = get_args(Stage)
@@ -171,6 +171,13 @@ class LifecycleCondition(Moving):
             if stage not in STAGES:
                 raise refuse(f"there is no stage {stage!r}{did_you_mean(stage, STAGES)}")
         return stages
+
+
+class ClusterCondition(Form):
+    """The customer's cluster: the nearest centre of a clustering."""
+
+    cluster: Text = Field(description="A clustering of `config/clusters.yaml`.")
+    in_: Texts = Field(alias="in", description="Its clusters; a single name will do.")
 
 
 class SegmentCondition(Moving):

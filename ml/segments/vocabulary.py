@@ -9,6 +9,7 @@ from typing import Literal
 
 from ml.config import load_yaml
 from ml.features.config import Lifecycle, load_config
+from ml.segments.clusters import Clustering, load_clusterings
 from ml.segments.events import EventKind, load_events
 from ml.segments.house import HouseRules, load_house_rules
 from ml.settings import settings
@@ -43,15 +44,16 @@ class Vocabulary:
     attributes: Mapping[str, FeatureKind] = field(default_factory=dict)
     lifecycle: Lifecycle = field(default_factory=lambda: Lifecycle(new=28, active=28, at_risk=56, dormant=112))
     house: HouseRules = field(default_factory=HouseRules)
+    clusterings: Mapping[str, Clustering] = field(default_factory=dict)
 
 
 def load_vocabulary() -> Vocabulary:
     """Collect the names from `sql/` and from what `config/` says of models, events, destinations and the house."""
     from ml.models.spec import load_specs
 
-    config, specs = settings().config_dir, load_specs()
+    config, specs, features = settings().config_dir, load_specs(), _features()
     return Vocabulary(
-        features=_features(),
+        features=features,
         scores={name: spec.kind for spec in specs.values() for name in spec.score_names},
         events=load_events(),
         destinations=_destinations(config / "destinations.yaml"),
@@ -59,6 +61,7 @@ def load_vocabulary() -> Vocabulary:
         attributes=_attributes(),
         lifecycle=load_config().lifecycle,
         house=load_house_rules(config),
+        clusterings=load_clusterings(config, features),
     )
 
 

@@ -19,6 +19,7 @@ from ml.segments.events import EventKind
 from ml.segments.forms import Bounds, Form, Portion
 from ml.segments.standing import (
     AttributeCondition,
+    ClusterCondition,
     ConsentCondition,
     FeatureCondition,
     LifecycleCondition,
@@ -165,6 +166,11 @@ def _lifecycle(condition: LifecycleCondition, events: Events) -> str:  # noqa: A
     if condition.entered:
         return f"became {stages} {condition.entered.words}"
     return f"ceased to be {stages} {condition.left.words}" if condition.left else f"lifecycle {stages}"
+
+
+@_told.register
+def _cluster(condition: ClusterCondition, events: Events) -> str:  # noqa: ARG001 - the shape of all
+    return f"{label(condition.cluster)} cluster {' or '.join(label(name) for name in condition.in_)}"
 
 
 @_told.register

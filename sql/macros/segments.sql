@@ -98,6 +98,25 @@ CASE
 END
 {% endmacro %}
 
+{# The squared distance in one feature, scaled; products instead of a quotient, because those are alike everywhere. #}
+{% macro distance(feature, scale, centre) %}
+{% set value = "COALESCE(CAST(" | safe ~ feature | identifier ~ " AS DOUBLE), " | safe %}
+({{ value }}{{ scale.missing * 1.0 }}) - {{ centre[feature] * 1.0 }}) * ({{ value }}{{ scale.missing * 1.0 }}) - {{ centre[feature] * 1.0 }}) * {{ scale.weight }}
+{% endmacro %}
+
+{% macro nearest(centres) %}
+CASE
+{% for cluster in centres %}
+{% set place = loop.index %}
+{% if not loop.last %}
+  WHEN {% for other in range(place + 1, (centres | length) + 1) %}{{ ("distance_" ~ place) | identifier }} <= {{ ("distance_" ~ other) | identifier }}{% if not loop.last %} AND {% endif %}{% endfor %} THEN {{ cluster }}
+{% else %}
+  ELSE {{ cluster }}
+{% endif %}
+{% endfor %}
+END
+{% endmacro %}
+
 {# What a weighted sum comes to, in millionths of thousandths of a point: whole numbers add up alike everywhere. #}
 {% macro points(node) %}
 {% for part in node.parts %}

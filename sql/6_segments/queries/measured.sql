@@ -1,5 +1,5 @@
 -- Everybody known at as_of with every fact that any segment of the run asks for: one row per customer.
-{% from "macros/segments.sql" import found, is_in_stage, ranking, stage %}
+{% from "macros/segments.sql" import distance, found, is_in_stage, nearest, ranking, stage %}
 WITH everybody AS (
   SELECT
     customer_key
@@ -21,6 +21,19 @@ WITH everybody AS (
     {% endfor %}
   FROM {{ of.scores_table | identifier }}
   WHERE as_of = {{ scores.as_of }} AND model = {{ scores.model }}
+)
+{% endfor %}
+{% for name, clustering in of.clusterings.items() %}
+, {{ ("distances_" ~ name) | identifier }} AS (
+  SELECT
+    customer_key
+    {% for centre in clustering.centres.values() %}
+    , {% for feature, scale in clustering.features.items() %}{{ distance(feature, scale, centre) }}{% if not loop.last %} + {% endif %}{% endfor %} AS {{ ("distance_" ~ loop.index) | identifier }}
+    {% endfor %}
+  FROM everybody
+), {{ ("cluster_" ~ name) | identifier }} AS (
+  SELECT customer_key, {{ nearest(clustering.centres) }} AS cluster
+  FROM {{ ("distances_" ~ name) | identifier }}
 )
 {% endfor %}
 {% if of.attributes %}

@@ -187,11 +187,15 @@ def attribute(dice: Random, others: list[str]) -> dict:
     return {"attribute": name, **compared}
 
 
+def cluster(dice: Random, others: list[str]) -> dict:
+    return {"cluster": "habits", "in": dice.choice(["far", "near", ["rich", "near"]])}
+
+
 def consent(dice: Random, others: list[str]) -> dict:
     return {"consent": {"purpose": "marketing", "channel": dice.choice(["email", "sms"])}}
 
 
 LEAVES = [
     *(event, event_sum, event_nth, event_since, sequence, sequence, context),
-    *(feature, feature_rank, score, lifecycle, segment, attribute, consent),
+    *(feature, feature_rank, score, lifecycle, segment, attribute, cluster, consent),
 ]

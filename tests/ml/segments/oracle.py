@@ -7,6 +7,7 @@ from ml.segments.behaviour import ContextCondition, EventCondition, SequenceCond
 from ml.segments.conditions import AllOf, AnyOf, NotOf, WeightOf
 from ml.segments.standing import (
     AttributeCondition,
+    ClusterCondition,
     ConsentCondition,
     FeatureCondition,
     LifecycleCondition,
@@ -15,7 +16,7 @@ from ml.segments.standing import (
 )
 from ml.times import DAY
 from tests.ml.segments.oracle_events import context, event, sequence
-from tests.ml.segments.worlds import World
+from tests.ml.segments.worlds import CLUSTERS, World
 
 STAGES = {"new": 28, "active": 28, "at_risk": 56, "dormant": 112}
 
@@ -59,6 +60,8 @@ def holds(condition, key: int, world: World) -> bool:  # noqa: PLR0911, C901, PL
             return context(condition, key, world)
         case LifecycleCondition():
             return lifecycle(condition, key, world)
+        case ClusterCondition():
+            return nearest(CLUSTERS[condition.cluster], world.customers[key]) in condition.in_
         case SegmentCondition():
             return segment(condition, key, world)
         case ConsentCondition():
@@ -124,6 +127,20 @@ def ranked(condition, key, values, world) -> bool:
         if key not in best:
             return False
     return True
+
+
+def nearest(clustering, customer) -> str:
+    """The first of the centres that are nearest, each difference in units of its spread."""
+
+    def distance(centre) -> float:
+        total = 0.0
+        for feature, scale in clustering.features.items():
+            value = customer.get(feature)
+            difference = float(scale.missing if value is None else value) - float(centre[feature])
+            total += difference * difference * scale.weight
+        return total
+
+    return min(clustering.centres, key=lambda name: distance(clustering.centres[name]))
 
 
 def points(condition, key, world) -> float:

@@ -77,6 +77,7 @@ TOLD = {
         {"score": "propensity_tea", "rank": {"at_most": 1}},
         {3: "propensity tea probability 0.3, place among the customer's offers 1"},
     ),
+    "a cluster": ({"cluster": "habits", "in": "far"}, {2: "habits cluster far"}),
     "an attribute": ({"attribute": "country", "equals": "NO"}, {1: "country NO"}),
     "an amount of events": (
         {"event": "add_to_cart", "sum": "value", "at_least": 1000, "last": "14d"},

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 
+from ml.segments.clusters import Clustering
 from ml.segments.events import load_events
 from ml.segments.house import HouseRules
 from ml.segments.vocabulary import FeatureKind, Vocabulary
@@ -16,6 +17,13 @@ from ml.warehouse import Warehouse
 AS_OF = AsOf(datetime(2018, 1, 1, 5))
 NOW = AS_OF.epoch
 OFFERS = ("propensity_milk", "propensity_salt", "propensity_tea")
+_SCALES = {"recency_days": {"spread": 20, "missing": 60}, "spend_cents_84d": {"spread": 300.5, "missing": 0}}
+_CENTRES = {
+    "near": {"recency_days": 5, "spend_cents_84d": 100},
+    "far": {"recency_days": 61, "spend_cents_84d": 250},
+    "rich": {"recency_days": 20, "spend_cents_84d": 9000},
+}
+CLUSTERS = {"habits": Clustering.model_validate({"description": "x", "features": _SCALES, "centres": _CENTRES})}
 _DEFAULTS = {
     "BIGINT": 1,
     "INTEGER": 1,
@@ -42,6 +50,7 @@ def known() -> Vocabulary:
         offers=frozenset(OFFERS),
         attributes={**attributes, "age_band": FeatureKind(is_number=False)},
         house=HouseRules(attributes=tuple(attributes)),
+        clusterings=CLUSTERS,
     )
 
 

@@ -62,6 +62,11 @@ WRONG = {
         "age_band is personal and not declared usable; whoever answers for privacy adds it to `attributes` in config/",
     ),
     "an unknown attribute": ("{attribute: contry, equals: x}", "did you mean country?"),
+    "an unknown clustering": ("{cluster: habit, in: near}", "there is no clustering 'habit'; did you mean habits?"),
+    "an unknown cluster": (
+        "{cluster: habits, in: nere}",
+        "there is no cluster of habits 'nere'; did you mean near",
+    ),
     "an unknown stage": ("{lifecycle: at risk}", "who.lifecycle: there is no stage 'at risk'; did you mean at_risk?"),
     "both ways at once": ("{lifecycle: dormant, entered: 3d, left: 3d}", "entered and left are two conditions"),
     "no time to enter": ("{segment: buyers, entered: soon}", "who.entered.last: 'soon' is not a length of time"),
