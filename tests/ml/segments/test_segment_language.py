@@ -143,9 +143,9 @@ def test_every_shipped_segment_is_right_and_says_what_it_is_for():
     folder = PROJECT_DIR / "config" / "segments"
     found = load_catalogue(folder)
     assert found.problems == {}
-    assert len(found.segments) >= 9
+    assert len(found.segments) >= 20
     for name, segment in found.segments.items():
         assert segment.goal != segment.action, name
         assert segment.holdout > 0, name
-        assert segment.destinations == ("hubspot",), name
+        assert segment.destinations in {("hubspot",), ()}, name
         assert segment.guard is not None, name
