@@ -8,7 +8,7 @@ Vassilvitskii, 2007).
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -19,7 +19,7 @@ from ml.segments.reading import read_definition
 from ml.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ml.segments.vocabulary import FeatureKind
     from ml.times import AsOf
@@ -76,12 +76,34 @@ def load_clusterings(config_dir: Path, features: Mapping[str, FeatureKind]) -> d
     path = config_dir / FILE
     found = read_definition(path, Clusterings)[0].clusters if path.exists() else {}
     for name, clustering in found.items():
-        for feature in clustering.features:
-            if feature not in features or not features[feature].is_number:
-                numbers = [one for one, kind in features.items() if kind.is_number]
-                near = did_you_mean(feature, numbers)
-                raise ConfigError(f"{path}: clusters.{name}.features: there is no number {feature!r}{near}")
+        _check_numbers(f"{path}: clusters.{name}.features", clustering.features, features)
     return found
+
+
+def _check_numbers(place: str, named: Iterable[str], features: Mapping[str, FeatureKind]) -> None:
+    numbers = [name for name, kind in features.items() if kind.is_number]
+    for name in named:
+        if name not in numbers:
+            raise ConfigError(f"{place}: there is no numeric feature {name!r}{did_you_mean(name, numbers)}")
+
+
+def propose(
+    name: str, features: Sequence[str], count: int, as_of: str | None = None, warehouse: Warehouse | None = None
+) -> tuple[dict[str, Any], dict[str, int]]:
+    """Return what `config/clusters.yaml` may say of new clusters, and how many customers each has.
+
+    Raises `ConfigError` for a feature that is no number, `NotEnoughData` for too few customers.
+    """
+    from ml.segments.inspect import latest_as_of
+    from ml.segments.vocabulary import load_vocabulary
+    from ml.times import parse_as_of
+    from ml.warehouse import Warehouse
+
+    house, known = warehouse or Warehouse(), load_vocabulary().features
+    _check_numbers(f"segments fit-clusters {name}", features, known)
+    at = parse_as_of(as_of) if as_of else latest_as_of(house)
+    found, sizes = fit(house, features, count, at, f"{count} clusters, fitted at {at}.")
+    return {name: found.model_dump(mode="json")}, sizes
 
 
 def fit(
@@ -119,4 +141,4 @@ def fit(
 
 def _short(value: float) -> float:
     """Return a number that a person can read: four significant digits."""
-    return float(f"{value:.4g}")
+    return float(f"{round(value, 6):.4g}")

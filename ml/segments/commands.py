@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+import yaml
 from rich.console import Console
 from rich.table import Table
 
@@ -135,6 +136,25 @@ def explain(
     typer.echo(f"Customer {customer} {verdict} {name} at {found['as_of']}. The rule: {found['rule']}.")
     rows = [["yes" if fact["holds"] else "no", fact["asked"], fact["known"]] for fact in found["conditions"]]
     _print_table(["holds", "condition", "what is known"], rows)
+
+
+@app.command("fit-clusters")
+def fit_clusters(
+    name: Annotated[str, typer.Argument(help="What to call the clustering.")],
+    feature: Annotated[list[str], typer.Option(help="A numeric feature; say it once for each.")],
+    count: Annotated[int, typer.Option(min=2, max=20, help="Clusters to look for.")] = 4,
+    as_of: AsOf = "",
+    as_json: AsJson = False,
+) -> None:
+    """Propose clusters of customers; the output goes into config/clusters.yaml, under names of your own."""
+    from ml.segments.clusters import propose
+
+    found, sizes = propose(name, feature, count, as_of or None)
+    if as_json:
+        _print_json({"clusters": found, "sizes": sizes})
+        return
+    typer.echo("\n".join(f"# {cluster}: {size:,} customers" for cluster, size in sizes.items()))
+    typer.echo(yaml.safe_dump({"clusters": found}, sort_keys=False, default_flow_style=None, width=120))
 
 
 def _catalogue() -> Catalogue:

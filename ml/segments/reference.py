@@ -10,6 +10,7 @@ from typing import Any, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from ml.segments import behaviour, standing
+from ml.segments.clusters import Clustering, Clusterings, Scale
 from ml.segments.conditions import KINDS, Weighted
 from ml.segments.durations import Duration
 from ml.segments.events import load_events
@@ -35,6 +36,8 @@ _NAMES: dict[type[Form], str] = {
     standing.Span: "span",
     behaviour.Anchor: "since",
     Weighted: "points",
+    Clustering: "clustering",
+    Scale: "scale",
     Limits: "limits",
     Guard: "guard",
     Outcome: "outcome",
@@ -58,6 +61,8 @@ def reference() -> str:
     parts = ["### A file", "", *_table(Segment)]
     parts += _sections([(f"#### {_NAMES[form]}", form) for form in _AROUND])
     parts += ["### For every segment: `config/segmentation.yaml`", "", *_table(HouseRules)]
+    parts += ["### For clusters: `config/clusters.yaml`", "", *_table(Clusterings)]
+    parts += _sections([(f"#### {_NAMES[form]}", form) for form in (Clustering, Scale)])
     parts += ["### Conditions", ""]
     parts += _sections([(f"#### {kind}", form) for kind, form in KINDS.items()])
     parts += ["### Parts of conditions", ""]
@@ -87,6 +92,8 @@ def _kind(annotation: Any) -> str:
     if isinstance(annotation, type) and issubclass(annotation, Form):
         return _NAMES.get(annotation, "condition")
     origin, inside = get_origin(annotation), [a for a in get_args(annotation) if a is not type(None)]
+    if origin is dict:
+        return f"{_kind(inside[1])} by name"
     if origin is tuple:
         return f"list of {_kind(inside[0])}" if Ellipsis in inside else f"[{', '.join(map(_kind, inside))}]"
     if origin in {Union, types.UnionType}:
