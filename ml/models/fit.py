@@ -44,12 +44,12 @@ class Fitted:
         return self.candidates[self.chosen]
 
 
-def fit_candidates(spec: ModelSpec, data: TrainingSet) -> Fitted:
-    """Search each candidate's values, fit all on the training snapshots, calibrate them, and choose one."""
+def fit_candidates(spec: ModelSpec, data: TrainingSet, found: Found | None = None) -> Fitted:
+    """Search each candidate's values unless they were `found`, fit all, calibrate them, and choose one."""
     if spec.survival_days:
         scorers, told = fit_hazards(spec, data)
         return Fitted(scorers, _choose(spec, scorers, data), spec.candidates.wanted(spec.linear), told=told)
-    found = search(spec, data)
+    found = found or search(spec, data)
     learning = Learning(spec, *data.learnt())
     with ThreadPoolExecutor(learning.side_by_side) as pool:
         fitted = dict(pool.map(lambda name: (name, _fit(spec, name, found, learning, data)), found.taken))

@@ -58,12 +58,18 @@ class Found:
         return self.taken[name].periods if self.calibrates else []
 
 
+def as_written(spec: ModelSpec) -> Found:
+    """Return the settings of the model's file, without a search."""
+    wanted = spec.candidates.wanted(spec.linear)
+    written = {name: Tried(Setting(name, params, spec.weights == "balanced")) for name, params in wanted.items()}
+    return Found(written, told={"search": "none: the file's values"})
+
+
 def search(spec: ModelSpec, data: TrainingSet) -> Found:
     """Return the setting of each candidate that the inner folds prefer (see `ml.models.folds`)."""
     granted = spec.search.granted()
     benches = [Bench(spec, fold) for fold in inner_folds(data, spec.horizon_days, granted.folds)]
-    wanted = spec.candidates.wanted(spec.linear)
-    written = {name: Tried(Setting(name, params, spec.weights == "balanced")) for name, params in wanted.items()}
+    written = as_written(spec).taken
     if not benches:
         return Found(written, told={"search": "none: no training window closes before another begins"})
     with _side_by_side(benches) as pool:

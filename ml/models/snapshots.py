@@ -75,28 +75,37 @@ def _snapshots(spec: ModelSpec, as_of: AsOf, earliest: AsOf) -> Snapshots:
     )
 
 
-def ensure(spec: ModelSpec, chosen: Snapshots, as_of: AsOf, warehouse: Warehouse) -> None:
+def ensure(
+    spec: ModelSpec, chosen: Snapshots, as_of: AsOf, warehouse: Warehouse, *, loaded_until: AsOf | None = None
+) -> None:
     """Build features and labels of the chosen snapshots, unless what is stored still fits the data.
 
     A stored snapshot is known by a hash of the SQL and configuration that made it and of the rows before `as_of`;
-    the hash is written after the build, so a killed build is built again.
+    the hash is written after the build, so a killed build is built again. Where a past training is repeated, rows may
+    be loaded until later: they are no part of the snapshots, but with them stored ones are recognised.
     """
 
     def build(at: AsOf) -> None:
         label(spec, at, as_of, warehouse)
 
-    labels = _Part(_labels_of(spec), _definitions("4_labels") + _asked(spec, as_of), build)
-    _build_stale([_features(warehouse), *_history(spec, warehouse), labels], chosen.all, as_of, warehouse)
+    labels = Part(_labels_of(spec), definitions("4_labels") + _asked(spec, as_of), build)
+    parts = [_features(warehouse), *_history(spec, warehouse), labels]
+    build_stale(parts, chosen.all, loaded_until or as_of, warehouse)
 
 
-def ensure_history(spec: ModelSpec, at: AsOf, warehouse: Warehouse) -> None:
+def ensure_features(points: Iterable[AsOf], until: AsOf, warehouse: Warehouse) -> None:
+    """Build features at points in time before `until`, unless what is stored still fits the data."""
+    build_stale([_features(warehouse)], points, until, warehouse)
+
+
+def ensure_history(spec: ModelSpec, at: AsOf, warehouse: Warehouse, *, loaded_until: AsOf | None = None) -> None:
     """Build what is known at `at` of the targets in the model's file, unless it is stored; nothing without a target."""
-    _build_stale(_history(spec, warehouse), [at], at, warehouse)
+    build_stale(_history(spec, warehouse), [at], loaded_until or at, warehouse)
 
 
 @dataclass(frozen=True)
-class _Part:
-    """What a snapshot consists of: its name in the ledger, all that decides its rows, and how it is built.
+class Part:
+    """Something made at points in time: its name in the ledger, all that decides its rows, and how it is built.
 
     `table` names where its rows must be; labels may rightly have none.
     """
@@ -107,7 +116,7 @@ class _Part:
     table: str | None = None
 
 
-def _build_stale(parts: Sequence[_Part], points: Iterable[AsOf], until: AsOf, warehouse: Warehouse) -> None:
+def build_stale(parts: Sequence[Part], points: Iterable[AsOf], until: AsOf, warehouse: Warehouse) -> None:
     """Build what the ledger does not know as made from the rows before `until` by the same definition."""
     if not parts:
         return
@@ -127,14 +136,14 @@ def _build_stale(parts: Sequence[_Part], points: Iterable[AsOf], until: AsOf, wa
         warehouse.write(_LEDGER, pd.DataFrame(fresh, columns=["snapshot", "fingerprint", "as_of"]))
 
 
-def _features(warehouse: Warehouse) -> _Part:
+def _features(warehouse: Warehouse) -> Part:
     def build(at: AsOf) -> None:
         build_features(str(at), warehouse)
 
-    return _Part("features", _definitions("3_features"), build, "customer_features")
+    return Part("features", definitions("3_features"), build, "customer_features")
 
 
-def _history(spec: ModelSpec, warehouse: Warehouse) -> list[_Part]:
+def _history(spec: ModelSpec, warehouse: Warehouse) -> list[Part]:
     """Return the history of all targets in the model's file, which share one pass over the data."""
     if not spec.target:
         return []
@@ -143,7 +152,7 @@ def _history(spec: ModelSpec, warehouse: Warehouse) -> list[_Part]:
     def build(at: AsOf) -> None:
         warehouse.run_table("target_history", {"as_of": at, "family": spec.family}, **asked)
 
-    return [_Part(f"target_history {spec.family}", _definitions("3_features") + _asked(spec), build)]
+    return [Part(f"target_history {spec.family}", definitions("3_features") + _asked(spec), build)]
 
 
 def label(spec: ModelSpec, at: AsOf, end: AsOf, warehouse: Warehouse) -> None:
@@ -172,7 +181,7 @@ def _asked(spec: ModelSpec, until: AsOf | None = None) -> str:
     return " ".join(sorted(target.id for target in spec.siblings) + followed)
 
 
-def _definitions(stage: str) -> str:
+def definitions(stage: str) -> str:
     """Return everything that decides how a stage's rows are computed, as text."""
     files = [settings().config_dir / "features.yaml"]
     files += [t.sql for t in load_tables().values() if t.stage == stage and t.sql is not None]

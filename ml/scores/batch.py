@@ -53,9 +53,9 @@ def score_model(name: str, as_of: str, *, warehouse: Warehouse | None = None) ->
     scorer = registry.load_scorer(champion)
     ensure_history(spec, at, house)
     features = read_features(house, spec, at, scorer.features, spec.population).sort_index()
-    found, reasons = _scores(spec, scorer, features), _reasons(scorer, features)
+    found, reasons = expectations(spec, scorer, features), _reasons(scorer, features)
     for scored, values in found.items():
-        rows = _rows(features.index.to_numpy(), values, reasons, spec.kind, champion.version)
+        rows = ranked(features.index.to_numpy(), values, reasons, spec.kind, champion.version)
         rows = _with_interval(rows, scorer.interval(values))
         house.write("customer_scores", rows, {"as_of": at, "model": scored})
     scores = found[spec.score_name]
@@ -80,7 +80,7 @@ def _champion(name: str, as_of: str) -> Version:
     return found
 
 
-def _scores(spec: ModelSpec, scorer: Scorer, features: pd.DataFrame) -> dict[str, Array]:
+def expectations(spec: ModelSpec, scorer: Scorer, features: pd.DataFrame) -> dict[str, Array]:
     """Return calibrated scores, shape (rows,), under the names they are stored by."""
     if spec.survival_days:
         days = scorer.pipeline.days
@@ -107,7 +107,8 @@ def _with_interval(rows: pa.Table, ends: tuple[Array, Array] | None) -> pa.Table
     return rows.append_column("low", pa.array(low)).append_column("high", pa.array(high))
 
 
-def _rows(keys: NDArray[np.int64], scores: Array, reasons: pa.ChunkedArray, kind: str, version: str) -> pa.Table:
+def ranked(keys: NDArray[np.int64], scores: Array, reasons: pa.ChunkedArray, kind: str, version: str) -> pa.Table:
+    """Return rows of `customer_scores` without intervals: each score with its percentile and place among all."""
     count = len(scores)
     rank = np.empty(count, dtype=np.int64)
     rank[np.lexsort((keys, -scores))] = np.arange(1, count + 1)

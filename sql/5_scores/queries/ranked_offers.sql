@@ -6,19 +6,19 @@ WITH means AS (
     model,
     COUNT(*) AS customers,
     CAST(SUM(CAST(FLOOR(score * 1000000000) AS BIGINT)) AS BIGINT) AS total_nanos
-  FROM customer_scores
+  FROM {{ scores | identifier }} AS scored
   WHERE as_of = {{ as_of }} AND model IN ({{ models }})
   GROUP BY model
 ), lifted AS (
   SELECT
     {% for column in columns %}
-    customer_scores.{{ column | identifier }},
+    scored.{{ column | identifier }},
     {% endfor %}
-    CAST(customer_scores.score * CAST(means.customers AS DOUBLE) * 1000000000 AS DOUBLE)
+    CAST(scored.score * CAST(means.customers AS DOUBLE) * 1000000000 AS DOUBLE)
       / CAST(NULLIF(means.total_nanos, 0) AS DOUBLE) AS offer_lift
-  FROM customer_scores
-  JOIN means ON means.model = customer_scores.model
-  WHERE customer_scores.as_of = {{ as_of }}
+  FROM {{ scores | identifier }} AS scored
+  JOIN means ON means.model = scored.model
+  WHERE scored.as_of = {{ as_of }}
 )
 SELECT
   {% for column in columns %}

@@ -73,7 +73,7 @@ def test_a_population_without_anybody_writes_an_empty_partition(scored: pd.DataF
 
 def test_equal_scores_are_ranked_by_key_and_share_a_percentile():
     keys = np.array([5, 3, 9])
-    rows = batch._rows(keys, np.array([0.2, 0.2, 0.1]), batch.pa.chunked_array([["[]"] * 3]), "probability", "1")
+    rows = batch.ranked(keys, np.array([0.2, 0.2, 0.1]), batch.pa.chunked_array([["[]"] * 3]), "probability", "1")
     assert rows.column("rank").to_pylist() == [2, 1, 3]
     assert rows.column("percentile").to_pylist() == pytest.approx([1, 1, 1 / 3])
 
