@@ -49,10 +49,11 @@ class Verdict:
 
 @dataclass(frozen=True, eq=False)
 class _Rival:
-    """The champion as it does on the challenger's test customers; no scores when it can no longer be used."""
+    """The champion: its scores of the challenger's test customers, and its own test; neither when it cannot be used."""
 
     version: Version
-    scores: Array | None
+    scores: Array | None = None
+    then: pd.DataFrame | None = None
     problem: str = ""
 
 
@@ -102,16 +103,15 @@ def _on_these(spec: ModelSpec, champion: Version, test: Snapshot, warehouse: War
     try:
         scorer = registry.load_scorer(champion)
         frame = read_features(warehouse, spec, test.as_of, scorer.features)
-        return _Rival(champion, scorer.predict(frame.loc[test.keys].reset_index(drop=True)))
+        return _Rival(champion, scorer.predict(frame.loc[test.keys].reset_index(drop=True)), _tested(champion))
     except (ConfigError, FatalError, AttributeError) as error:
-        return _Rival(champion, None, str(error))
+        return _Rival(champion, problem=str(error))
 
 
 def _alarm(
     spec: ModelSpec, challenger: Version, seen: pd.DataFrame, rival: _Rival | None, test: Snapshot
 ) -> Verdict | None:
-    then = _tested(rival.version) if rival else None
-    found = canary.suspicions(spec, seen, rival.scores if rival else None, then)
+    found = canary.suspicions(spec, seen, rival.scores if rival else None, rival.then if rival else None)
     if not found:
         return None
     carried = canary.carriers(spec, registry.load_scorer(challenger), test)

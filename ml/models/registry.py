@@ -247,6 +247,8 @@ def _reach(what: str) -> Iterator[MlflowClient]:
     except Exception as error:
         if getattr(error, "error_code", "") == "TEMPORARILY_UNAVAILABLE" or "API request to" in str(error):
             raise unavailable(uri, what, error) from error
+        if getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST":
+            raise FatalError(f"MLflow no longer has what was asked for while {what}: {error}") from error
         raise
 
 

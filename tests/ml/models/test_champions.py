@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 from typer.testing import CliRunner
 
 from ml.cli import app
-from ml.errors import ConfigError
+from ml.errors import ConfigError, FatalError
 from ml.models import champions, registry
 from ml.models.records import Version
 from ml.models.train import train_model
@@ -131,6 +131,11 @@ def test_only_what_was_champion_can_be_gone_back_to_and_the_rest_is_promoted_by_
         champions.roll_back("clv_84d", reason="complaints", by="ada")
     assert _run("promote", NAME, "2", "--reason", "it is honest").exit_code == 0
     assert (_tags("2")["champion"], _tags("2")["decision"]) == (True, "promoted")
+
+
+def test_a_run_whose_files_are_gone_is_said_so_by_name(trained: Warehouse):
+    with pytest.raises(FatalError, match=r"MLflow no longer has what was asked for while reading nothing\.txt of run"):
+        registry.read_artifact(registry.champion(NAME).run_id, "nothing.txt")
 
 
 def test_the_versions_are_listed_with_what_was_decided(trained: Warehouse):
