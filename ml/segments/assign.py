@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.errors import FatalError, NotEnoughData
+from ml.errors import FatalError
 from ml.measurement.holdout import assign_holdout
+from ml.segments.cases import Case, Cases, Chosen, needed_but_failed
 from ml.segments.catalogue import Catalogue, load_catalogue
 from ml.segments.changes import Changes, compare
-from ml.segments.evaluate import Batch, Evaluator, StaleScores, count_true
-from ml.segments.history import Previous
-from ml.segments.language import PERIOD_DAYS, Segment
-from ml.segments.rules import Rule
+from ml.segments.evaluate import Batch, Evaluator, count_true
+from ml.segments.language import Segment
 from ml.segments.store import Built, Store
+from ml.segments.versions import Versions
 from ml.segments.vocabulary import load_vocabulary
-from ml.times import AsOf, parse_as_of
+from ml.times import parse_as_of
 from ml.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
@@ -42,7 +40,11 @@ def sync_targets() -> list[dict[str, str]]:
 
 
 def build_segments(
-    as_of: str, names: Sequence[str] | None = None, warehouse: Warehouse | None = None
+    as_of: str,
+    names: Sequence[str] | None = None,
+    warehouse: Warehouse | None = None,
+    *,
+    accept_changes: bool = False,
 ) -> list[dict[str, Any]]:
     """Build segments (all, or `names`) at a point in time, in dependency order; running it again changes nothing.
 
@@ -50,15 +52,22 @@ def build_segments(
     members outside the holdout without consent. Status: `ready`; `expired` (nobody is a member any more); `halted`
     (outside its limits: built, not to be synced); `failed` and `invalid` (not built; the others are).
 
+    A definition, or a model, that changed takes the place of the active version when the change is within the
+    segment's guard, or with `accept_changes`. Otherwise it waits for a person (`ml.segments.approve`): the active
+    version goes on, and `reason` says so.
+
     Raises `ConfigError` for an unknown name, `FatalError` when nothing at all could be built.
     """
     known = load_vocabulary()
     catalogue = load_catalogue(known=known)
     wanted = {catalogue[name].name for name in names or ()} or {*catalogue.segments}
-    evaluator = Evaluator(warehouse or Warehouse(), parse_as_of(as_of), known)
+    house, at = warehouse or Warehouse(), parse_as_of(as_of)
+    versions = Versions(house, at, accept=accept_changes)
     for problem in catalogue.problems.values():
         log.error("%s", problem)
-    built = _Build(evaluator, catalogue).run([name for name in catalogue.segments if name in wanted])
+    built = _Build(Evaluator(house, at, known), catalogue, versions).run(
+        [name for name in catalogue.segments if name in wanted]
+    )
     if built and all(one["status"] == "failed" for one in built):
         raise FatalError(f"No segment could be built at {as_of}: " + "; ".join(one["reason"] for one in built))
     wrong = {} if names else catalogue.problems
@@ -73,64 +82,41 @@ def check_ready(built: Sequence[dict[str, Any]]) -> None:
         raise FatalError("; ".join(wrong))
 
 
-@dataclass(frozen=True)
-class _Case:
-    """A segment to build: its rule, its run before, and whether that one still stands."""
-
-    rule: Rule
-    before: Previous
-    digest: str
-    stands: bool
-
-
 class _Build:
     """Builds segments in dependency order; what is wrong with one is told and stops only those who name it."""
 
-    def __init__(self, evaluator: Evaluator, catalogue: Catalogue) -> None:
-        self.evaluator, self.catalogue = evaluator, catalogue
+    def __init__(self, evaluator: Evaluator, catalogue: Catalogue, versions: Versions) -> None:
+        self.evaluator, self.catalogue, self.versions = evaluator, catalogue, versions
+        self.cases = Cases(evaluator, catalogue, versions)
         self.failed: dict[str, str] = {}
 
     def run(self, names: Sequence[str]) -> list[dict[str, Any]]:
         """Return the outcome of each, in the order of `names`."""
         with self.evaluator.warehouse.session():  # keeps the file open: each of the many reads would open it anew
-            cases = dict[str, _Case]()
+            cases = dict[str, Case]()
             for name in names:
-                case = self._guarded(name, self._case, self.catalogue.rules[name], [*cases])
+                case = self._guarded(name, self.cases.case, self.catalogue.rules[name], [*cases])
                 if case is not None:
                     cases[name] = case
             built = self._built(cases) if cases else {}
         failed = {name: _outcome(name, "failed", reason) for name, reason in self.failed.items()}
         return [failed.get(name) or built[name] for name in names]
 
-    def _case(self, rule: Rule, provided: list[str]) -> _Case:
-        before = self.evaluator.history.previous(rule.name)
-        digest = rule.digest(self.catalogue.rules)
-        stands = _stands(before, rule.segment, digest, self.evaluator.as_of)
-        try:
-            self.evaluator.check(rule, provided, is_carried=stands)
-        except StaleScores as error:
-            if not error.is_skip or before.as_of is None:
-                raise
-            log.warning("%s; its members stand as they were at %s", error, before.as_of)
-            stands = True
-        return _Case(rule, before, digest, stands)
-
-    def _built(self, cases: dict[str, _Case]) -> dict[str, dict[str, Any]]:
+    def _built(self, cases: dict[str, Case]) -> dict[str, dict[str, Any]]:
         store, built = Store(self.evaluator.warehouse, self.evaluator.as_of, self._note), dict[str, dict[str, Any]]()
-        with self.evaluator.batch([case.rule for case in cases.values() if not case.stands]) as batch:
+        with self.evaluator.batch([rule for case in cases.values() for rule in case.rules]) as batch:
             for name, case in cases.items():
                 made = self._guarded(name, self._one, case, batch)
                 if made is not None:
                     store.add(made)
                     built[name] = _told(made)
+        self.versions.save()
         store.flush()
         return built
 
-    def _one(self, case: _Case, batch: Batch) -> Built:
-        broken = [name for name in case.rule.references if name in self.failed]
-        if broken and not case.stands:
-            raise NotEnoughData(f"Segment {case.rule.name}: {broken[0]}, which it names, could not be built")
-        return _build(self.evaluator, case, batch)
+    def _one(self, case: Case, batch: Batch) -> Built:
+        needed_but_failed(case, self.failed)
+        return _build(self.evaluator, case, self.cases.chosen(case, batch), batch)
 
     def _guarded(self, name: str, step: Callable[..., Made], *given: Any) -> Made | None:
         try:
@@ -144,9 +130,8 @@ class _Build:
         self.failed[name] = str(error)
 
 
-def _build(evaluator: Evaluator, case: _Case, batch: Batch) -> Built:
-    segment, before = case.rule.segment, case.before
-    now = before.members.drop(["entered_at"]) if case.stands else batch.members(segment.name)
+def _build(evaluator: Evaluator, case: Case, chosen: Chosen, batch: Batch) -> Built:
+    segment, before, now = case.file.segment, case.before, chosen.members
     changes = compare(now, before.members, evaluator.as_of.at)
     batch.provide(segment.name, changes, is_first=before.as_of is None)
     held_out = _hold_out(evaluator, segment, changes)
@@ -158,11 +143,11 @@ def _build(evaluator: Evaluator, case: _Case, batch: Batch) -> Built:
         "held_out": count_true(held_out),
         "suppressed": _suppressed(evaluator, segment, now, held_out),
     }
-    versions = before.model_versions if case.stands else evaluator.model_versions(case.rule)
-    run: dict[str, Any] = {"definition_hash": case.digest, "model_versions": versions, "previous_as_of": before.as_of}
-    run |= {"evaluated_at": before.evaluated_at if case.stands else evaluator.as_of.at, "base_size": evaluator.base}
+    run: dict[str, Any] = {"definition_hash": chosen.digest, "model_versions": chosen.model_versions}
+    run |= {"evaluated_at": chosen.evaluated_at, "previous_as_of": before.as_of, "base_size": evaluator.base}
     log.info("segment %s at %s: %s (%s)", segment.name, evaluator.as_of, counts, status)
-    return Built(segment.name, changes, held_out, {**run, **counts, "status": status, "status_reason": why})
+    said = "; ".join(text for text in (why, chosen.waits) if text)
+    return Built(segment.name, changes, held_out, {**run, **counts, "status": status, "status_reason": said})
 
 
 def _told(built: Built) -> dict[str, Any]:
@@ -174,16 +159,6 @@ def _told(built: Built) -> dict[str, Any]:
 
 def _outcome(name: str, status: str, reason: str, **counts: int) -> dict[str, Any]:
     return {"name": name, **dict.fromkeys(_COUNTS, 0), **counts, "status": status, "reason": reason}
-
-
-def _stands(before: Previous, segment: Segment, digest: str, as_of: AsOf) -> bool:
-    """Whether the run before is still good: the definition is the same and its refresh is not due."""
-    if segment.is_expired(as_of):
-        return False
-    if before.evaluated_at is None or before.definition_hash != digest or segment.refresh == "daily":
-        return False
-    # An hour's grace: a week in local time is an hour short once a year.
-    return as_of.at < before.evaluated_at + timedelta(days=PERIOD_DAYS[segment.refresh], hours=-1)
 
 
 def _hold_out(evaluator: Evaluator, segment: Segment, changes: Changes) -> pa.Array:

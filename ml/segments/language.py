@@ -38,13 +38,14 @@ class Limits(Form):
 
 
 class Guard(Form):
-    """Changes against what the platform holds beyond which a push is refused before its first request."""
+    """Changes beyond which a push is refused before its first request, and a changed definition waits for a person."""
 
-    maximum_removal_share: Share = Field(0.5, description="Largest share of the platform's members removed at once.")
-    maximum_size_change: float = Field(
-        2.0, ge=0, description="Largest growth or shrinkage, as a share of the members the platform holds."
+    maximum_removal_share: Share = Field(0.5, description="Largest share of the members removed at once.")
+    maximum_size_change: float = Field(2.0, ge=0, description="Largest growth or shrinkage, as a share of the members.")
+    minimum_overlap: Share = Field(
+        0.0, description="Smallest share of those who are members before or after (Jaccard) who must be both."
     )
-    minimum_members: int = Field(20, ge=1, description="Smaller audiences are not judged by shares.")
+    minimum_members: int = Field(20, ge=1, description="Fewer members before the change are not judged by shares.")
     on_empty: Literal["error", "skip", "send"] = Field(
         "error", description="What nobody to send means: refuse, leave the audience as it is, or empty it."
     )
@@ -90,7 +91,9 @@ class Segment(Form):
         0.0, ge=0, le=0.5, description="Share of the members kept back from every platform, for measurement."
     )
     limits: Limits = Field(Limits(), description="Sizes outside which it is not synced.")
-    guard: Guard | None = Field(None, description="Changes beyond which a push is refused; else the destination's.")
+    guard: Guard | None = Field(
+        None, description="Changes beyond which a push is refused (else the destination's) and a new definition waits."
+    )
     backtest: Backtest = Field(Backtest(), description="How it is proven on the past before it is activated.")
     consent: Consent = Field(description="What a member must have agreed to before it is synced.")
     destinations: tuple[Name, ...] = Field((), description="Platforms of `config/destinations.yaml`.")

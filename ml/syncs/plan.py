@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd  # noqa: TID253 - this module only exists for frames
 
 from ml.errors import GuardTripped
+from ml.segments.guards import exceeded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,18 +40,12 @@ def check_guard(guard: Guard, *, members: int, desired: int, removes: int) -> No
             f"nobody is left to send; {members:,} members are confirmed. Look at the segment, its consent and its "
             "inputs; `on_empty: send` empties the audience, `on_empty: skip` leaves it as it is"
         )
-    if not desired or members < guard.minimum_members:
+    if not desired:
         return
-    if removes > guard.maximum_removal_share * members:
-        raise GuardTripped(
-            f"{removes:,} of {members:,} confirmed members would be removed ({removes / members:.0%}), more than "
-            f"maximum_removal_share {guard.maximum_removal_share:.0%}"
-        )
-    if abs(desired - members) > guard.maximum_size_change * members:
-        raise GuardTripped(
-            f"the audience would go from {members:,} to {desired:,} members ({desired / members - 1:+.0%}), more than "
-            f"maximum_size_change {guard.maximum_size_change:.0%}"
-        )
+    counts = {"members": members, "desired": desired, "removes": removes}
+    broken = exceeded(guard, **counts, who="confirmed members", what="the audience")
+    if broken:
+        raise GuardTripped(broken)
 
 
 @dataclass(frozen=True)
