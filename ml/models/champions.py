@@ -9,7 +9,7 @@ import json
 import re
 from typing import Any
 
-from ml.errors import ConfigError
+from ml.errors import ConfigError, FatalError
 from ml.models import registry
 from ml.models.decide import write
 from ml.models.records import Version
@@ -151,20 +151,23 @@ def _row(name: str) -> dict[str, str]:
     versions = registry.versions(name)
     latest = versions[0] if versions else None
     reigning = next((one for one in versions if one.is_champion), None)
-    primary = model_spec(name).primary
     return {
         "model": name,
         "champion": reigning.version if reigning else "",
         "as_of": reigning.tags.get("as_of", "")[:10] if reigning else "",
-        "tested": f"{primary} {_metrics(reigning)[primary]:.3f}" if reigning else "",
+        "tested": _tested(reigning) if reigning else "",
         "latest": latest.version if latest else "",
         "decision": latest.decision if latest else "",
     }
 
 
-def _metrics(version: Version) -> dict[str, float]:
-    found: dict[str, float] = json.loads(registry.read_artifact(version.run_id, "evaluation.json"))["metrics"]
-    return found
+def _tested(version: Version) -> str:
+    primary = model_spec(version.name).primary
+    try:
+        found = json.loads(registry.read_artifact(version.run_id, "evaluation.json"))
+    except FatalError:
+        return "its files are gone"
+    return f"{primary} {found['metrics'][primary]:.3f}"
 
 
 def _question(found: Version) -> dict[str, str]:
