@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 
 from ml.segments.catalogue import cached_catalogue
 from ml.segments.language import Guard, Segment
 from ml.settings import settings
 from ml.syncs.config import Destination, destination
+from ml.times import AsOf, parse_as_of
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,12 @@ class Audience:
     channel: str
     guard: Guard
     siblings: tuple[str, ...]
+    expires: date | None = None
+
+    def guard_at(self, as_of: AsOf) -> Guard | None:
+        """Return the guard of a push; none once the segment has expired, because then everybody is to leave."""
+        is_over = self.expires is not None and as_of >= parse_as_of(self.expires.isoformat())
+        return None if is_over else self.guard
 
     @property
     def name(self) -> str:
@@ -48,6 +56,7 @@ def audience(segment: str, destination_name: str) -> Audience:
         channel=found.consent.channel,
         guard=found.guard or target.guard,
         siblings=_siblings(catalogue.segments.values(), found, destination_name),
+        expires=found.expires,
     )
 
 

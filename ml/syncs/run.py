@@ -94,7 +94,7 @@ class Sync:
     def _run(self, platform: Platform, report: Report, *, override_guards: bool) -> None:
         desired = load_desired(self._warehouse, self.audience, self._as_of)
         ledger = Ledger(self._warehouse, self.audience.destination, self.audience.segment, self._run_id)
-        plan = self._plan(desired, ledger, None if override_guards else self.audience.guard)
+        plan = self._plan(desired, ledger, None if override_guards else self.audience.guard_at(self._as_of))
         _note(report, plan, desired)
         if report.dry_run or plan.is_empty:
             report.status = "planned" if report.dry_run else "done"

@@ -1,5 +1,7 @@
 """A push against a platform in memory: what the platform holds, what the ledger says, what is counted."""
 
+from dataclasses import replace
+
 import pytest
 from fakes import FakePlatform
 from memory import MemoryWarehouse
@@ -235,6 +237,16 @@ def test_a_tripped_guard_sends_nothing_and_says_why_unless_a_person_overrides_it
     assert (report.status, platform.calls) == ("halted", [])
     assert str(report.error).startswith("hubspot/loyal: nothing was sent: 20 of 30 confirmed members")
     assert sync(override_guards=True).counts()["removes"] == 20
+
+
+def test_everybody_leaves_a_segment_that_has_expired(sync, platform, world):
+    sync()
+    fill(world, people(1, email=None))
+    late = Sync("loyal", AS_OF, "hubspot", world)
+    assert late.run(platform).status == "halted", "nobody is left, and the guard asks why"
+    late.audience = replace(late.audience, expires=AS_OF.at.date())
+    assert late.run(platform).counts()["removes"] == 30
+    assert platform.emails_on(LIST) == set()
 
 
 def test_runs_and_attempts_are_kept_and_name_no_address(sync, platform, world):
