@@ -9,6 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from threadpoolctl import threadpool_limits
+
 from ml.errors import LeakFound
 from ml.models.records import Record
 from ml.models.spec import load_specs, model_spec
@@ -116,10 +118,11 @@ def _train(spec: ModelSpec, data: TrainingSet, identity: Mapping[str, str], hous
     from ml.models import evaluate, explain, fit, registry
     from ml.models.page.sections import Story
 
-    fitted = fit.fit_candidates(spec, data)
-    scorer = fitted.scorer
-    explained = explain.add_reasons(spec, scorer, data, house)
-    found = evaluate.evaluate(spec, fitted.chosen, fitted.candidates, data, house)
+    with threadpool_limits(1, "blas"):  # candidates are fitted side by side; threads of BLAS would spin in their way
+        fitted = fit.fit_candidates(spec, data)
+        scorer = fitted.scorer
+        explained = explain.add_reasons(spec, scorer, data, house)
+        found = evaluate.evaluate(spec, fitted.chosen, fitted.candidates, data, house)
     with tempfile.TemporaryDirectory() as folder:
         _write_files(Path(folder), Story(spec, data, found, explained, fitted.told, fitted.measured))
         _write_reference(Path(folder), spec, scorer, data.test.as_of, house)
