@@ -172,13 +172,7 @@ def _suppressed(evaluator: Evaluator, segment: Segment, members: pa.Table, held_
 
 
 def _status(segment: Segment, size: int, evaluator: Evaluator) -> tuple[str, str]:
-    limits, base = segment.limits, evaluator.base
     if segment.is_expired(evaluator.as_of):
         return "expired", f"expired on {segment.expires}"
-    if size < limits.minimum_size:
-        return "halted", f"{size:,} members, fewer than minimum_size {limits.minimum_size:,}"
-    if limits.maximum_size is not None and size > limits.maximum_size:
-        return "halted", f"{size:,} members, more than maximum_size {limits.maximum_size:,}"
-    if limits.maximum_share is not None and size > limits.maximum_share * base:
-        return "halted", f"{size:,} of {base:,} customers, more than maximum_share {limits.maximum_share:g}"
-    return "ready", ""
+    broken = segment.limits.broken(size, evaluator.base)
+    return ("halted", broken) if broken else ("ready", "")

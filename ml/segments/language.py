@@ -36,6 +36,16 @@ class Limits(Form):
             raise refuse("maximum_size is below minimum_size", "maximum_size")
         return self
 
+    def broken(self, size: int, everybody: int) -> str:
+        """Return which limit a segment of this size is outside of; empty text when it is within all of them."""
+        if size < self.minimum_size:
+            return f"{size:,} members, fewer than minimum_size {self.minimum_size:,}"
+        if self.maximum_size is not None and size > self.maximum_size:
+            return f"{size:,} members, more than maximum_size {self.maximum_size:,}"
+        if self.maximum_share is not None and size > self.maximum_share * everybody:
+            return f"{size:,} of {everybody:,} customers, more than maximum_share {self.maximum_share:g}"
+        return ""
+
 
 class Guard(Form):
     """Changes beyond which a push is refused before its first request, and a changed definition waits for a person."""
