@@ -20,6 +20,7 @@ def pages() -> dict[str, Callable[[str], str]]:
         "features.md": lambda _: catalogue.reference(),
         "segments.md": reference.page,
         "segment.schema.json": schema.page,
+        "journey.schema.json": schema.journey_page,
         "sources.md": sources.page,
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -155,6 +156,29 @@ def fit_clusters(
         return
     typer.echo("\n".join(f"# {cluster}: {size:,} customers" for cluster, size in sizes.items()))
     typer.echo(yaml.safe_dump({"clusters": found}, sort_keys=False, default_flow_style=None, width=120))
+
+
+@app.command()
+def simulate(
+    name: Name,
+    journey: Annotated[
+        list[Path] | None,
+        typer.Option(exists=True, dir_okay=False, help="A journey's file; default: all in journeys/NAME."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a made-up customer through a segment: when it enters and leaves. Exit 1 when that is not as expected."""
+    from ml.segments.play import play, table_rows
+
+    played = play(name, journey or ())
+    if as_json:
+        _print_json(played)
+    else:
+        for one in played:
+            typer.echo(f"{one['journey']}: {one['description']}")
+            _print_table(["when", "what happens", f"in {name}"], table_rows(one))
+    if not all(one["passed"] for one in played):
+        raise typer.Exit(1)
 
 
 def _catalogue() -> Catalogue:

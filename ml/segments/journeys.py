@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -20,16 +20,15 @@ from ml.segments.vocabulary import IDENTIFIERS, Vocabulary
 
 FOLDER = "journeys"
 _GIVEN = ("scores", "places", "ranks", "features", "profile", "consent")
+OFFSET = r"^(0|[0-9]{1,6}[smhdw]( +[0-9]{1,6}[smhdw])*)$"
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 
 
 def _offset(value: object) -> object:
-    parts = str(value).split()
-    if value in {0, "0"} and not isinstance(value, bool):
-        return 0
-    if not parts or any(not re.fullmatch(r"[0-9]{1,6}[smhdw]", part) for part in parts):
+    text = str(value).strip()
+    if not re.fullmatch(OFFSET, text):
         raise refuse(f"{value!r} is no place on the timeline: write days and times from its start, such as 2d 18h 30m")
-    return sum(Duration(part).seconds for part in parts if int(part[:-1]))
+    return sum(Duration(part).seconds for part in text.split() if int(part.rstrip("smhdw")))
 
 
 Offset = Annotated[int, BeforeValidator(_offset, json_schema_input_type=str | int)]
@@ -180,8 +179,3 @@ def _improper(entry: Entry, known: Vocabulary) -> Iterator[tuple[Place, str]]:
         yield ("event",), "order lines come with their order: write event: order and its lines:"
     if entry.lines and kind.stream.table != "customer_orders":
         yield ("lines",), f"{kind.name} has no lines; an order has"
-
-
-def schema() -> dict[str, Any]:
-    """Return the JSON Schema of a journey's file."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Journey.model_json_schema(by_alias=True)}

@@ -6,12 +6,14 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ml.segments.journeys import OFFSET, Journey
 from ml.segments.language import Segment
 from ml.segments.templates import Template, Use, read_template, template_files
 from ml.segments.vocabulary import Vocabulary, load_vocabulary
 from ml.settings import settings
 
 Schema = dict[str, Any]
+_DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _CONDITION = {"$ref": "#/$defs/Condition"}
 
 
@@ -19,6 +21,25 @@ def page(_: str = "") -> str:
     """Return the schema of this installation as `docs/segment.schema.json` keeps it."""
     templates = [read_template(path) for path in template_files(settings().config_dir / "segments")]
     return json.dumps(segment_schema(load_vocabulary(), templates), indent=1) + "\n"
+
+
+def journey_page(_: str = "") -> str:
+    """Return the schema of a journey as `docs/journey.schema.json` keeps it."""
+    return json.dumps(journey_schema(load_vocabulary()), indent=1) + "\n"
+
+
+def journey_schema(known: Vocabulary) -> Schema:
+    """Return the schema (draft 2020-12) of a journey with the names that `known` knows as choices."""
+    made = _plain(Journey.model_json_schema(by_alias=True), [])
+    entry = made["$defs"]["Entry"]["properties"]
+    entry["event"]["enum"] = sorted(known.events)
+    for form in ("Entry", "Expectation"):
+        moment = made["$defs"][form]["properties"]["at"]
+        del moment["type"]
+        moment["anyOf"] = [{"const": 0}, {"type": "string", "pattern": OFFSET}]
+    for key, names in (("scores", known.scores), ("ranks", known.offers), ("features", known.features)):
+        entry[key]["propertyNames"] = {"enum": sorted(names)}
+    return {"$schema": _DRAFT, **made}
 
 
 def segment_schema(known: Vocabulary, templates: Sequence[Template] = ()) -> Schema:
@@ -41,7 +62,7 @@ def segment_schema(known: Vocabulary, templates: Sequence[Template] = ()) -> Sch
     forms["Condition"] = condition
     if templates:
         _offer(made, templates)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
+    return {"$schema": _DRAFT, **made}
 
 
 def _offer(made: Schema, templates: Sequence[Template]) -> None:

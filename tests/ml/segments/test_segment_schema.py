@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 import yaml
 
-from ml.segments.schema import segment_schema
+from ml.segments.schema import journey_schema, segment_schema
 from ml.segments.templates import read_template, template_files
 from ml.segments.vocabulary import load_vocabulary
 from ml.settings import PROJECT_DIR
@@ -61,3 +61,14 @@ def test_every_shipped_file_names_it_and_passes():
     validator.validate(good)
     wrong = ({"with": {"wiat": "2h"}}, {"template": "likely_buyers"}, {"who": {"event": "order", "ever": True}})
     assert not any(validator.is_valid({**good, **keys}) for keys in wrong)
+
+
+def test_every_shipped_journey_names_its_schema_and_passes():
+    validator = jsonschema.Draft202012Validator(journey_schema(load_vocabulary()))
+    for path in (PROJECT_DIR / "config" / "segments" / "journeys").rglob("*.yaml"):
+        text = path.read_text()
+        assert text.startswith("# yaml-language-server: $schema=../../../../docs/journey.schema.json"), path
+        validator.validate(yaml.safe_load(text))
+    said = {"description": "x", "timeline": [{"at": "1d", "event": "ordre"}]}
+    assert not validator.is_valid(said)
+    assert not validator.is_valid({**said, "timeline": [{"at": "1d", "evnt": "order"}]})
