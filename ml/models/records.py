@@ -41,14 +41,19 @@ class Version:
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """What one training leaves behind: everything here ends up in one MLflow run."""
+    """What one training, or another piece of work, leaves behind: everything here ends up in one MLflow run.
+
+    `note` is the file in `folder` that is shown with the run. Without a `scorer` no model is logged.
+    """
 
     name: str
     title: str
     tags: Mapping[str, str]
     params: Mapping[str, Any]
     metrics: Mapping[str, float]
-    snapshots: Sequence[Mapping[str, str]]
     folder: Path
-    scorer: Scorer
-    example: pd.DataFrame
+    snapshots: Sequence[Mapping[str, str]] = ()
+    scorer: Scorer | None = None
+    example: pd.DataFrame | None = None
+    note: str = "model_card.md"
+    experiment: str = "audienceflow"

@@ -27,6 +27,7 @@ from ml.settings import settings
 from ml.times import DAY
 
 if TYPE_CHECKING:
+    import pandas as pd
     from mlflow import MlflowClient
 
     from ml.models.records import Record
@@ -101,33 +102,36 @@ def log_run(record: Record) -> str:
 
     with _reach(f"logging {record.title}") as client:
         tags = {**record.tags, "mlflow.runName": record.title}
-        run_id: str = client.create_run(_experiment(client), tags=tags).info.run_id
+        run_id: str = client.create_run(_experiment(client, record.experiment), tags=tags).info.run_id
         client.log_batch(
             run_id,
             metrics=[Metric(key, value, 0, 0) for key, value in record.metrics.items()],
             params=[Param(key, str(value)) for key, value in record.params.items()],
-            tags=[RunTag("mlflow.note.content", (record.folder / "model_card.md").read_text(encoding="utf-8"))],
+            tags=[RunTag("mlflow.note.content", (record.folder / record.note).read_text(encoding="utf-8"))],
         )
         _log_snapshots(client, run_id, record.snapshots)
         client.log_artifacts(run_id, str(record.folder))
+        if record.scorer is None or record.example is None:
+            client.set_terminated(run_id)
+            return run_id
         with mlflow.start_run(run_id=run_id):
-            _log_model(record)
+            _log_model(record.name, record.scorer, record.example)
         return run_id
 
 
-def _log_model(record: Record) -> None:
+def _log_model(name: str, scorer: Scorer, example: pd.DataFrame) -> None:
     import mlflow.sklearn
     from mlflow.models import infer_signature
 
     info = mlflow.sklearn.log_model(
-        record.scorer,
+        scorer,
         name="model",
-        signature=infer_signature(record.example, record.scorer.predict(record.example)),
-        input_example=record.example,
+        signature=infer_signature(example, scorer.predict(example)),
+        input_example=example,
         pip_requirements=requirements(),
         serialization_format="skops",
         skops_trusted_types=TRUSTED,
-        tags={"model": record.name},
+        tags={"model": name},
     )
     mlflow.set_tag("model_uri", info.model_uri)
 
@@ -135,16 +139,12 @@ def _log_model(record: Record) -> None:
 def _log_snapshots(client: MlflowClient, run_id: str, snapshots: Sequence[Mapping[str, str]]) -> None:
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
-    inputs = [
-        DatasetInput(
-            Dataset(
-                s["name"], s["digest"], "warehouse", json.dumps({"as_of": s["as_of"]}), profile=json.dumps(dict(s))
-            ),
-            [InputTag("mlflow.data.context", s["part"])],
-        )
-        for s in snapshots
-    ]
-    client.log_inputs(run_id, inputs)
+    def used(s: Mapping[str, str]) -> DatasetInput:
+        source, profile = json.dumps({"as_of": s["as_of"]}), json.dumps(dict(s))
+        data = Dataset(s["name"], s["digest"], "warehouse", source, profile=profile)
+        return DatasetInput(data, [InputTag("mlflow.data.context", s["part"])])
+
+    client.log_inputs(run_id, [used(s) for s in snapshots])
 
 
 def register(name: str, run_id: str, tags: Mapping[str, str]) -> Version:
@@ -287,10 +287,10 @@ def _migrate(path: Path) -> Path:
     return path
 
 
-def _experiment(client: MlflowClient) -> str:
-    found = client.get_experiment_by_name(EXPERIMENT)
+def _experiment(client: MlflowClient, name: str = EXPERIMENT) -> str:
+    found = client.get_experiment_by_name(name)
     if found is not None:
         return str(found.experiment_id)
     # An MLflow server decides on its own where files go; without one they stay under the home folder.
     served = settings().mlflow_tracking_uri.startswith("http")
-    return str(client.create_experiment(EXPERIMENT, None if served else settings().mlflow_artifacts.as_uri()))
+    return str(client.create_experiment(name, None if served else settings().mlflow_artifacts.as_uri()))
