@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ml.features.build import build_features
 from ml.features.catalogue import catalogue
 from ml.features.config import load_config
+from ml.features.targets import Target, by_kind
 from ml.sql import load_tables, table
 from ml.times import DAY
 from ml.warehouse import Warehouse
@@ -19,12 +20,20 @@ from tests.bench import pandas_features
 from tests.ml.features.worlds import AS_OF, TABLES, World, fill, random_world, real_world, shaped
 
 FEATURE_TABLES = [name for name, found in load_tables().items() if found.stage == "3_features"]
+TARGETS = [Target(department="DELI"), Target(category="BEER"), Target(channel="web"), Target(campaign="c1")]
+
+
+def build(warehouse: Warehouse) -> None:
+    """Build every feature table, the history of a propensity's targets included."""
+    build_features(str(AS_OF), warehouse)
+    asked = {"targets": by_kind(TARGETS), "orders_decay": load_config().params()["orders_decay"]}
+    warehouse.run_table("target_history", {"as_of": AS_OF, "family": "propensity"}, **asked)
 
 
 def built(warehouse: Warehouse, world: World) -> dict[str, pa.Table]:
     """Build the features of a world and return every feature table, ordered by key."""
     fill(warehouse, world)
-    build_features(str(AS_OF), warehouse)
+    build(warehouse)
     return read(warehouse)
 
 
@@ -139,7 +148,7 @@ def test_rows_at_or_after_as_of_change_nothing(past, offsets, stranger):
     """Orders, lines, events, messages, responses and campaigns from AS_OF on leave every table byte-equal."""
     warehouse, world, before = past
     fill(warehouse, {n: pa.concat_tables([rows, _moved(rows, offsets[n], stranger)]) for n, rows in world.items()})
-    build_features(str(AS_OF), warehouse)
+    build(warehouse)
     after = read(warehouse)
     assert {name for name in FEATURE_TABLES if not after[name].equals(before[name])} == set()
 
