@@ -28,6 +28,13 @@ def test_a_configuration_is_a_json_object():
         local._conf("[1]")
 
 
+def test_approval_is_refused_where_nobody_can_answer_and_off_unless_asked():
+    with pytest.raises(ConfigError, match=r"asks for approval, but nobody can answer here: `make up`"):
+        local._conf('{"approval": true}')
+    assert local._conf('{"approval": true, "dry_run": true}')["approval"], "a dry run asks nobody"
+    assert local.UNATTENDED == {"approval": False}
+
+
 def test_a_second_run_over_the_same_home_is_refused_and_the_lock_ends_with_the_first(tmp_path):
     with (
         local.only_one(tmp_path),
