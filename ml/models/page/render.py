@@ -8,7 +8,7 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-from ml.models.page.parts import Chart, Section
+from ml.models.page.parts import Chart, Section, Tile
 from ml.models.page.sections import Story, sections, tiles
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -26,15 +26,17 @@ def write_page(story: Story, folder: Path) -> None:
 
 def render(story: Story, made: list[Section]) -> str:
     """Return the page as HTML."""
-    page = _environment().get_template("evaluation.html.j2")
-    return page.render(
-        name=story.spec.name,
-        description=story.spec.description,
-        tested=f"{story.data.test.as_of.at:%Y-%m-%d}",
-        chosen=story.found.chosen,
-        tiles=tiles(story),
-        sections=made,
-        chart_css=_css(),
+    tested = f"{story.data.test.as_of.at:%Y-%m-%d}"
+    lead = f"{story.spec.description} {story.found.chosen}, tested on {tested}."
+    return page(f"{story.spec.name}, tested on {tested}", story.spec.name, lead, tiles(story), made)
+
+
+def page(title: str, heading: str, lead: str, read_first: list[Tile], made: list[Section]) -> str:
+    """Return tiles and sections as one HTML file that needs no other."""
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(title=title, heading=heading, lead=lead, tiles=read_first, sections=made, chart_css=_css())
     )
 
 
