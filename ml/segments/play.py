@@ -41,7 +41,7 @@ def entry_words(entry: Entry, known: Vocabulary) -> str:
     if entry.event is None:
         return "from now on: " + ", ".join(_given(entry))
     said = [f"{name} {getattr(entry, name)}" for name in entry.properties]
-    said += [f"{len(entry.lines)} lines"] if entry.lines else []
+    said += [f"{len(entry.lines)} line{'s' if len(entry.lines) > 1 else ''}"] if entry.lines else []
     often = f", {entry.times} times, every {entry.every.words}" if entry.every else ""
     return known.events[entry.event].label + (f" ({', '.join(said)})" if said else "") + often
 

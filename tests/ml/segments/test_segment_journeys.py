@@ -39,3 +39,8 @@ def test_each_segment_has_journeys_into_it_and_past_it(name):
 
 def test_every_journey_belongs_to_a_segment():
     assert {path.parent.name for path in (FOLDER / "journeys").rglob("*.yaml")} == set(NAMES)
+
+
+def test_the_guide_names_every_shipped_segment():
+    guide = (PROJECT_DIR / "docs" / "segments.md").read_text()
+    assert [name for name in NAMES if f"`{name}`" not in guide] == []

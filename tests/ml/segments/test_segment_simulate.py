@@ -1,13 +1,13 @@
 """Made-up customers reach the real SQL with what they do and what is given; wrong timelines are told at their line."""
 
 import json
+import re
 
 import pytest
 
 from ml.errors import ConfigError
 from ml.segments.catalogue import load_catalogue
 from ml.segments.journeys import clock, read_journey
-from ml.segments.play import table_rows
 from ml.segments.simulate import Asked, changes, simulate, watch
 from ml.segments.vocabulary import load_vocabulary
 from tests.ml.segments.test_segment_cli import run
@@ -15,6 +15,12 @@ from tests.ml.segments.test_segment_cli import run
 H, D = 3_600, 86_400
 CARTS = "{sequence: [{event: add_to_cart}], then_not: purchase within 2h, last: 3d}"
 TIMELINE = "[{at: 1d, event: add_to_cart, value: 500}]"
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    """What the shipped configuration knows."""
+    return load_vocabulary()
 
 
 @pytest.fixture
@@ -116,9 +122,9 @@ def test_where_nothing_has_happened_yet_nobody_is_in(define, play):
         ("{at: 1d, scores: {clv_84d: 5}, value: 3}", "timeline[0].value: value belongs to an event"),
     ],
 )
-def test_a_wrong_timeline_is_told_with_file_line_and_key(write, entry, said):
+def test_a_wrong_timeline_is_told_with_file_line_and_key(write, shipped, entry, said):
     with pytest.raises(ConfigError) as error:
-        read_journey(write(f"[{entry}]"), load_vocabulary())
+        read_journey(write(f"[{entry}]"), shipped)
     assert said in str(error.value)
 
 
@@ -143,17 +149,16 @@ def test_a_number_of_customers_cannot_be_simulated(define, play):
         play(("mine", "[{at: 0, places: {spend_cents_84d: 0.9}}]", [D]))
 
 
-def test_the_command_shows_the_timeline_and_fails_by_exit_code(define, write):
+def test_the_command_shows_the_timeline_and_fails_by_exit_code(define, write, monkeypatch):
     define("carts", CARTS)
-    journey = str(write(TIMELINE, "[{at: 1d 3h, member: true}]"))
-    shown = run("segments", "simulate", "carts", "--journey", journey)
+    journey = str(write(TIMELINE, "[{at: 1d 1h, member: true}, {at: 1d 3h, member: true}]"))
+    shown = run("segments", "simulate", "carts", "--journey", journey, code=1)
     assert "enters: 1 cart in the last 3 days" in shown
-    assert "as expected: a member" in shown
-    write(TIMELINE, "[{at: 1d 1h, member: true}]")
-    (found,) = json.loads(run("segments", "simulate", "carts", "--journey", journey, "--json", code=1))
-    assert found["expectations"] == [{"at": D + H, "member": True, "holds": False}]
-    assert ["1d 1h", "", "NOT as expected: a member"] in table_rows(found)
+    assert re.search(r"1d 1h .* NOT as expected: a member", shown)
+    assert re.search(r"1d 3h .* as expected: a member", shown)
     assert "has no journey" in run("segments", "simulate", "carts", code=1)
+    monkeypatch.setattr("ml.segments.play.play", lambda *_: [{"passed": True}])
+    assert json.loads(run("segments", "simulate", "carts", "--json")) == [{"passed": True}]
 
 
 def _in(reasons: list[str | None]) -> list[bool]:
