@@ -18,6 +18,8 @@ QUICK = {
     "last": "14d",
 }
 RECENT = {"event": "add_to_cart", "last": "2d"}
+DORMANT, BACK = {"lifecycle": "dormant"}, {"lifecycle": "reactivated"}
+BECAME = {"lifecycle": "dormant", "entered": "7d"}
 EARLIER = {"event": "add_to_cart", "between": ["2d", "1d"]}
 
 # who, what happened as (kind, seconds before as_of), and whether that makes a member
@@ -62,6 +64,15 @@ CASES = {
     "an event at as_of": (RECENT, [("add_to_cart", 0)], False),
     "an event where an earlier window ends": (EARLIER, [("add_to_cart", DAY)], False),
     "an event just before that": (EARLIER, [("add_to_cart", DAY + 1)], True),
+    "the last second of the 112th day": (DORMANT, [("order", 113 * DAY - 1)], True),
+    "the 113th day": (DORMANT, [("order", 113 * DAY)], False),
+    "the last second of the 56th day": (DORMANT, [("order", 57 * DAY - 1)], False),
+    "the 57th day": (DORMANT, [("order", 57 * DAY)], True),
+    "back after 57 days": (BACK, [("order", 60 * DAY), ("order", 3 * DAY)], True),
+    "back a second earlier": (BACK, [("order", 60 * DAY - 1), ("order", 3 * DAY)], False),
+    "back, and not active any more": (BACK, [("order", 100 * DAY), ("order", 29 * DAY)], False),
+    "dormant since the span's first second": (BECAME, [("order", 64 * DAY)], False),
+    "dormant since a second later": (BECAME, [("order", 64 * DAY - 1)], True),
 }
 
 
@@ -88,5 +99,5 @@ def test_a_share_is_rounded_up_and_ties_go_by_key(evaluator):
     everybody = len(CASES)
     who = {"feature": "orders_84d", "top": {"share": 0.11}}
     found = selected(evaluator, segment(who))
-    assert everybody == 20
-    assert list(found) == [0, 1, 2], "11 percent of 20 are 2.2: three, and all values are equal"
+    assert everybody == 29
+    assert list(found) == [0, 1, 2, 3], "11 percent of 29 are 3.19: four, and all values are equal"
