@@ -1,23 +1,36 @@
 """Evaluate every segment of `config/segments` over features, scores and events, and record who came and went.
 
 Starts when the scores are ready. Segments that refer to others are built after them; each member row holds its reason.
-A segment that cannot be built, or is outside its limits, fails `all_ready` and holds up none of the others.
+A definition, or a model, that changed more than a segment's guard allows waits: members are built by the version before
+it, and with `approval` a person is shown who would enter and leave, and decides. A segment that cannot be built, or is
+outside its limits, fails `all_ready` and holds up none of the others.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import dag, task
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import TriggerRule, dag, task, task_group
 
+from orchestration.approvals import said
 from orchestration.assets import tables
 from orchestration.house import WRITER, house
-from orchestration.params import AS_OF, as_of_task, choice, publish
+from orchestration.params import ACCEPT_CHANGES, AS_OF, NOTE, SEGMENT_APPROVAL, as_of_task, choice, publish
+
+FINE = TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
 
 
 @dag(
     schedule=tables("customer_scores"),
-    params={"as_of": AS_OF, "segments": choice("Segments", "segments of config/segments")},
+    params={
+        "as_of": AS_OF,
+        "segments": choice("Segments", "segments of config/segments"),
+        "approval": SEGMENT_APPROVAL,
+        "accept_changes": ACCEPT_CHANGES,
+    },
     doc_md=__doc__,
     **house("segments", owner="marketing-ops"),
 )
@@ -26,7 +39,43 @@ def build_segments() -> None:
     def build(as_of: str, *, params: dict[str, Any]) -> list[dict[str, Any]]:
         from ml.segments.assign import build_segments
 
-        return build_segments(as_of, params["segments"] or None)
+        return build_segments(as_of, params["segments"] or None, accept_changes=params["accept_changes"])
+
+    @task
+    def propose(as_of: str, *, params: dict[str, Any]) -> list[dict[str, str]]:
+        from ml.segments.approve import proposals
+
+        return proposals(as_of, params["segments"] or None) if params["approval"] else []
+
+    @task_group
+    def decide(name: str, version: str, subject: str, body: str) -> None:
+        approve = ApprovalOperator(
+            task_id="approve",
+            subject=subject,
+            body=body,
+            params={"note": NOTE},
+            response_timeout=timedelta(hours=12),
+            execution_timeout=None,
+            defaults="Reject",
+        )
+
+        # not right after `approve`: a rejection may skip what comes next, and must be written down all the same
+        @task(pool=WRITER, trigger_rule=TriggerRule.ALL_DONE)
+        def settle(name: str, version: str, *, ti: Any) -> dict[str, str]:
+            from ml.segments.approve import answer
+
+            response = ti.xcom_pull(task_ids="decide.approve", map_indexes=ti.map_index)
+            return answer(name, version, **said(response))
+
+        approve >> EmptyOperator(task_id="answered") >> settle(name, version)
+
+    @task(pool=WRITER, trigger_rule=FINE)
+    def build_approved(
+        as_of: str, asked: list[dict[str, str]], built: list[dict[str, Any]], *, params: dict[str, Any]
+    ) -> list[dict[str, Any]]:
+        from ml.segments.approve import build_approved
+
+        return build_approved(as_of, asked, built, params["segments"] or None)
 
     @task
     def all_ready(built: list[dict[str, Any]]) -> None:
@@ -36,8 +85,12 @@ def build_segments() -> None:
 
     as_of = as_of_task()
     built = build(as_of)
-    all_ready(built)
-    built >> publish.override(outlets=tables("segment_members", "segment_changes", "segment_runs"))(as_of)
+    asked = propose(as_of)
+    final = build_approved(as_of, asked, built)
+    built >> asked
+    decide.expand_kwargs(asked) >> final
+    all_ready(final)
+    final >> publish.override(outlets=tables("segment_members", "segment_changes", "segment_runs"))(as_of)
 
 
 build_segments()

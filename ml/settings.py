@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -47,7 +48,9 @@ class Settings(BaseSettings):
     seed: int = Field(20171, description="Seed of everything random: demo data, models, bootstraps.")
     threads: int = Field(2, ge=1, description="Threads that one task may use (DuckDB, models).")
     search_trials: int | None = Field(
-        None, ge=0, description="Most settings that a model's search may try, whatever its file says; empty: the file's."
+        None,
+        ge=0,
+        description="Most settings that a model's search may try, whatever its file says; empty: the file's.",
     )
     memory_limit: str = Field("2GB", description="Memory that DuckDB may use before it spills to disk.")
     lock_timeout: float = Field(120.0, ge=0, description="Seconds to wait for a warehouse that another process holds.")
@@ -55,6 +58,17 @@ class Settings(BaseSettings):
         False,
         description="Whether `train_models` asks a person before a challenger takes over, unless a run says otherwise. "
         "Never asked by `make demo` and `make run`.",
+    )
+    approve_segments: bool = Field(
+        False,
+        description="Whether `build_segments` asks a person before it lets in a change beyond a segment's guard, "
+        "unless a run says otherwise; else the change waits for `audienceflow segments approve`. Never asked by "
+        "`make demo` and `make run`.",
+    )
+    backtests: Literal["required", "automatic", "off"] = Field(
+        "required",
+        description="What `build_segments` does with a new or changed definition that was never backtested: keeps it "
+        "from the platforms (`required`), backtests it first (`automatic`, as `make demo` does), or activates it (`off`).",
     )
     salt: str = Field(
         "audienceflow",

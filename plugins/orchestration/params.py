@@ -41,6 +41,20 @@ PROMOTION_APPROVAL = Param(
     title="Ask for approval",
     description="Show the cards of challenger and champion, and wait for a person before a winner takes over.",
 )
+SEGMENT_APPROVAL = Param(
+    settings().approve_segments,
+    type="boolean",
+    title="Ask for approval",
+    description="Show who would enter and leave by a change that is beyond a segment's guard, and wait for a person. "
+    "Without it, the change waits for `audienceflow segments approve`, and the active version goes on.",
+)
+ACCEPT_CHANGES = Param(
+    False,
+    type="boolean",
+    title="Accept changes",
+    description="Let changed definitions and models in although they are beyond a segment's guard. For a person who "
+    "has seen the difference.",
+)
 NOTE = Param(None, type=["null", "string"], title="Note", description="Why; kept with the version.")
 MODEL = Param(type="string", minLength=1, title="Model", description="Registered model, such as `churn_28d`.")
 EARLIER_VERSION = Param(

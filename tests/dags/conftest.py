@@ -89,6 +89,11 @@ class Stages:
                 "check_ready": check_ready,
                 "sync_targets": lambda: [{"segment": s, "destination": "hubspot"} for s in ("browsers", "lapsed")],
             },
+            "ml.segments.approve": {
+                "proposals": lambda as_of, names: self.proposals,
+                "answer": self._say("answer"),
+                "build_approved": self._again,
+            },
             "ml.measurement.kpis": {"measure_segments": self._say("measure")},
         }
 
@@ -96,7 +101,12 @@ class Stages:
         self.calls.append(("weigh", *asked))
         return self.reasons
 
-    def _segments(self, *asked: Any) -> list[dict[str, Any]]:
+    def _again(self, as_of: str, asked: Any, built: list[dict[str, Any]], names: Any) -> list[dict[str, Any]]:
+        if asked:
+            self.calls.append(("again", as_of, [one["name"] for one in asked], names))
+        return built
+
+    def _segments(self, *asked: Any, accept_changes: bool = False) -> list[dict[str, Any]]:
         self.calls.append(("segments", *asked))
         counts = {"size": 3, "entered": 3, "left": 0, "held_out": 1, "suppressed": 0}
         status = {"status": "halted", "reason": "too many"} if self.halted else {"status": "ready", "reason": ""}

@@ -89,6 +89,8 @@ def test_what_writes_the_warehouse_stands_in_line(dags):
         "score_customers.score",
         "score_customers.rank",
         "build_segments.build",
+        "build_segments.decide.settle",
+        "build_segments.build_approved",
         "measure_uplift.measure",
     }
 
@@ -139,7 +141,22 @@ EDGES = {
         ("rank", "publish"),
         ("as_of", "publish"),
     },
-    "build_segments": {("as_of", "build"), ("build", "publish"), ("as_of", "publish"), ("build", "all_ready")},
+    "build_segments": {
+        ("as_of", "build"),
+        ("build", "propose"),
+        ("as_of", "propose"),
+        ("propose", "decide.approve"),
+        ("decide.approve", "decide.answered"),
+        ("decide.answered", "decide.settle"),
+        ("propose", "decide.settle"),
+        ("decide.settle", "build_approved"),
+        ("as_of", "build_approved"),
+        ("propose", "build_approved"),
+        ("build", "build_approved"),
+        ("build_approved", "publish"),
+        ("as_of", "publish"),
+        ("build_approved", "all_ready"),
+    },
     "sync_segments": {
         ("as_of", "choose"),
         ("choose", "preview"),

@@ -149,6 +149,27 @@ def test_the_last_two_stages_pass_the_as_of_on(fresh, stages):
     assert stages.calls == [("segments", AS_OF, ["browsers"]), ("measure", AS_OF)]
 
 
+def test_a_changed_segment_is_settled_as_a_person_answers_and_built_again(fresh, stages, monkeypatch):
+    stages.proposals = [{"name": n, "version": "2", "subject": n, "body": "{{ b"} for n in ("near", "rich", "calm")]
+    answer_approvals(monkeypatch, {"near": ("Approve", "ada"), "rich": ("Reject", "ada"), "calm": ("Reject", None)})
+    run = _run(fresh, "build_segments", as_of="2018-01-01", approval=True)
+    assert stages.calls == [
+        ("segments", AS_OF, None),
+        ("answer", "near", "2", True, "ada", "seen both"),
+        ("answer", "rich", "2", False, "ada", "seen both"),
+        ("answer", "calm", "2", False, "nobody in time", ""),
+        ("again", AS_OF, ["near", "rich", "calm"], None),
+    ]
+    assert (run.failure, "segment_runs" in run.published) == ("", True)
+
+
+def test_an_unattended_run_asks_nobody(fresh, stages):
+    stages.proposals = [{"name": "near", "version": "2", "subject": "near", "body": ""}]
+    run = _run(fresh, "build_segments", as_of="2018-01-01")
+    assert stages.calls == [("segments", AS_OF, None)]
+    assert (run.failure, "segment_runs" in run.published) == ("", True)
+
+
 def test_a_segment_that_is_not_ready_fails_its_run_and_holds_up_no_other(fresh, stages):
     stages.halted = "browsers"
     run = _run(fresh, "build_segments", as_of="2018-01-01")
