@@ -56,7 +56,7 @@ def _given(entry: Entry) -> Iterable[str]:
 
 
 def _played(name: str, path: Path, journey: Journey, catalogue: Catalogue, known: Vocabulary) -> dict[str, Any]:
-    verdicts = watch(name, journey, catalogue, known)
+    verdicts = watch(Asked(name, journey, (), str(path)), catalogue, known)
     expectations = _expectations(journey, verdicts)
     moved = [
         {"at": at, "change": "leaves" if why is None else "enters", "reason": why} for at, why in changes(verdicts)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -42,11 +42,12 @@ _RELATIVE = "scores"  # the group of features that compare a customer with all o
 
 @dataclass(frozen=True)
 class Asked:
-    """A journey and the segment that it is put through, at some moments in seconds from its start."""
+    """A journey, the segment that it is put through, at some moments in seconds from its start; `source` names it."""
 
     segment: str
     journey: Journey
     moments: tuple[int, ...]
+    source: str = "The journey"
 
 
 Verdicts = dict[int, str | None]  # by moment: the reason of a member, else None
@@ -70,17 +71,17 @@ def simulate(asked: Sequence[Asked], catalogue: Catalogue, known: Vocabulary) ->
     ]
 
 
-def watch(segment: str, journey: Journey, catalogue: Catalogue, known: Vocabulary) -> Verdicts:
+def watch(one: Asked, catalogue: Catalogue, known: Vocabulary) -> Verdicts:
     """Return the verdicts of a journey up to its horizon, as close to each other as needed to tell when it changes.
 
     Looks at each day, at each expectation, and where an event or its window begins or ends; then between two that
     differ, until a change is known to the minute.
     """
-    moments, found = _grid(journey, catalogue.needed(segment)), Verdicts()
+    moments, found = {*one.moments, *_grid(one.journey, catalogue.needed(one.segment))}, Verdicts()
     while moments:
-        (verdicts,) = simulate([Asked(segment, journey, moments)], catalogue, known)
+        (verdicts,) = simulate([replace(one, moments=tuple(sorted(moments)))], catalogue, known)
         found = dict(sorted({**found, **verdicts}.items()))
-        moments = tuple(_between(found))
+        moments = {*_between(found)}
     return found
 
 
@@ -120,7 +121,7 @@ def _check(one: Asked, rules: Sequence[Rule]) -> None:
             missing = sorted(names - (given if what == "features" else said[what]))
             if missing:
                 words = f"segment {rule.name} asks for {missing[0]}, which one customer's events cannot show"
-                raise ConfigError(f"The journey's timeline: {words}; add {{at: 0, {what}: {{{missing[0]}: ...}}}}")
+                raise ConfigError(f"{one.source}: timeline: {words}; add {{at: 0, {what}: {{{missing[0]}: ...}}}}")
 
 
 def _relative(rule: Rule) -> set[str]:
@@ -217,14 +218,14 @@ class Seen:
                 yield {"customer_key": copy.customer_key if copy else 0, "change": change, "moved_epoch": epoch}
 
 
-def _grid(journey: Journey, rules: Iterable[Rule]) -> tuple[int, ...]:
+def _grid(journey: Journey, rules: Iterable[Rule]) -> Iterator[int]:
     end = journey.end + journey.horizon.seconds
     spans = {one.seconds for rule in rules for one in _durations(rule.condition)}
     starts = {moment for entry in journey.timeline for moment in entry.moments}
     # What happens at a second is seen from the next one on.
     edges = {start + span + late for start in starts for span in {0, *spans} for late in (0, 1)}
     days = {*range(0, end + 1, DAY * max(1, end // DAY // _DAYS))}
-    return tuple(sorted(moment for moment in {*edges, *days, *expected(journey, ())} if moment <= end))
+    return (moment for moment in {*edges, *days, *expected(journey, ())} if moment <= end)
 
 
 _DAYS = 200

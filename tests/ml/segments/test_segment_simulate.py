@@ -7,6 +7,7 @@ import pytest
 
 from ml.errors import ConfigError
 from ml.segments.catalogue import load_catalogue
+from ml.segments.enactment import AS_OF, Copy, enact
 from ml.segments.journeys import clock, read_journey
 from ml.segments.simulate import Asked, changes, simulate, watch
 from ml.segments.vocabulary import load_vocabulary
@@ -41,18 +42,31 @@ def play(write):
 
     def verdicts(*asked: tuple[str, str, list[int]]):
         known = load_vocabulary()
-        asks = [Asked(name, read_journey(write(timeline), known), tuple(at)) for name, timeline, at in asked]
+        asks = [
+            Asked(name, read_journey(write(timeline), known), tuple(at), "made.yaml") for name, timeline, at in asked
+        ]
         found = simulate(asks, load_catalogue(known=known), known)
         return [[one[moment] for moment in ask.moments] for ask, one in zip(asks, found, strict=True)]
 
     return verdicts
 
 
+def test_an_order_is_worth_its_lines_and_events_close_together_are_one_visit(write, shipped):
+    order = "{at: 1h, event: order, times: 2, every: 1d, lines: [{value: 300}, {value: 200, category: TEA}]}"
+    views = "{at: 2h, event: page_view, times: 2, every: 29m}, {at: 4h, event: page_view}"
+    rows = enact([Copy(7, read_journey(write(f"[{order}, {views}]"), shipped), D)], shipped.events)
+    (made,) = rows.found["customer_orders"]
+    assert (made["total_cents"], made["ordered_epoch"]) == (500, AS_OF.epoch - 23 * H), "the second is yet to come"
+    assert [line["amount_cents"] for line in rows.found["customer_order_lines"]] == [300, 200]
+    visits = [event["session_id"] for event in rows.found["customer_events"]]
+    assert visits[0] == visits[1] != visits[2]
+
+
 def test_when_a_customer_enters_and_leaves_is_told_to_the_second(define, write):
     define("carts", CARTS)
     known = load_vocabulary()
     catalogue = load_catalogue(known=known)
-    found = changes(watch("carts", read_journey(write(TIMELINE), known), catalogue, known))
+    found = changes(watch(Asked("carts", read_journey(write(TIMELINE), known), ()), catalogue, known))
     reason = "1 cart in the last 3 days, without a web purchase within 2 hours, latest 1d"
     assert found == [(D + 2 * H, reason), (4 * D + 1, None)]
 
@@ -61,7 +75,7 @@ def test_a_change_that_no_window_announces_is_found_to_the_minute(define, write)
     define("silent", "{feature: recency_days, at_least: 3}")
     known = load_vocabulary()
     journey = read_journey(write("[{at: 10h 7m, event: order, value: 500}]", more="horizon: 9d"), known)
-    ((at, reason),) = changes(watch("silent", journey, load_catalogue(known=known), known))
+    ((at, reason),) = changes(watch(Asked("silent", journey, ()), load_catalogue(known=known), known))
     assert 0 <= at - (3 * D + 10 * H + 7 * 60) <= 60
     assert reason == "recency days 3"
 
@@ -140,6 +154,7 @@ def test_what_events_cannot_show_must_be_given(define, play, who, said):
     define("mine", who)
     with pytest.raises(ConfigError) as error:
         play(("mine", TIMELINE, [D]))
+    assert str(error.value).startswith("made.yaml: timeline: segment mine asks for")
     assert said in str(error.value)
 
 
