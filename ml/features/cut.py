@@ -33,20 +33,22 @@ def statements(found: Table, **params: Any) -> dict[str, str]:
     return {name: tables[name].render(**params) for name in tables if name in wanted}
 
 
-def cut(texts: Mapping[str, str], until: AsOf) -> str:
+def cut(texts: Mapping[str, str], until: AsOf, parts: int = 1) -> str:
     """Return the last of some SELECTs, each reading the ones before it, over sources without rows at or after `until`.
 
-    One statement of the portable subset, for `Warehouse.select_text`; it writes nothing.
+    One statement of the portable subset, for `Warehouse.select_text`; it writes nothing. All rows are computed, and
+    those of every `parts`-th customer returned.
     """
     *before, last = texts
-    parts = {name: _parse(text) for name, text in texts.items()}
+    made = {name: _parse(text) for name, text in texts.items()}
     epochs = _epochs()
-    read = {name for part in parts.values() for name in _repoint(part, {*before, *epochs})}
-    query = exp.select("*").from_(parts[last].subquery(_LAST))
+    read = {name for query in made.values() for name in _repoint(query, {*before, *epochs})}
+    whole = exp.select("*").from_(made[last].subquery(_LAST))
+    query = whole if parts == 1 else whole.where(exp.column("customer_key") % parts == 0)
     for name in sorted(read - {*before}):
         query = query.with_(_aside(name), as_=_until(name, epochs[name], until))
     for name in before:
-        query = query.with_(_aside(name), as_=parts[name])
+        query = query.with_(_aside(name), as_=made[name])
     return query.sql(_DIALECT)
 
 
