@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from ml.errors import ConfigError
@@ -14,9 +15,10 @@ from ml.segments.versions import Version, Versions
 from ml.segments.versions_pin import restored
 from ml.segments.vocabulary import Vocabulary, load_vocabulary
 from ml.segments.words import sentence
-from ml.times import parse_as_of
+from ml.times import AsOf, parse_as_of
 from ml.warehouse import Warehouse
 
+_ANY_TIME = AsOf(datetime.max)  # noqa: DTZ901 - compared with naive UTC, after every run
 _CAUSES = {"rule": "the rule changed", "model": "a model changed", "both": "the rule and a model changed"}
 
 
@@ -50,8 +52,7 @@ def answer(
 
     One that was settled meanwhile stays as it is. Raises `ConfigError` when there is no such version.
     """
-    house = warehouse or Warehouse()
-    versions = Versions(house, parse_as_of("9999-01-01"))
+    versions = Versions(warehouse or Warehouse(), _ANY_TIME)
     if int(version) not in {one.version for one in versions.of(name)}:
         raise ConfigError(f"{name} has no version {version}; see `audienceflow segments versions {name}`")
     found = versions.decide(name, int(version), approved=approved, by=by, note=note)
@@ -59,10 +60,17 @@ def answer(
     return {"name": name, "version": version, "status": found.status}
 
 
+def stored(name: str, warehouse: Warehouse | None = None) -> list[Version]:
+    """Return the versions of a segment, the earliest first. Raises `ConfigError` when there is no such segment."""
+    found = Versions(warehouse or Warehouse(), _ANY_TIME).of(name)
+    if not found:
+        _ = load_catalogue()[name]
+    return found
+
+
 def waiting(name: str, warehouse: Warehouse | None = None) -> Version:
     """Return the version of a segment that waits. Raises `ConfigError` when none does."""
-    versions = Versions(warehouse or Warehouse(), parse_as_of("9999-01-01"))
-    found = [one for one in versions.of(name) if one.status == "proposed"]
+    found = [one for one in stored(name, warehouse) if one.status == "proposed"]
     if not found:
         raise ConfigError(f"No version of {name} waits for approval; `audienceflow segments diff {name}` shows changes")
     return found[-1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,12 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import yaml
 from rich.console import Console
-from rich.table import Table
+
+from ml.segments.commands_review import app as review
+from ml.segments.prints import print_json, print_table
 
 if TYPE_CHECKING:
     from ml.segments.catalogue import Catalogue
 
 app = typer.Typer(no_args_is_help=True, help="Check, read and try out segments.")
+app.add_typer(review)
 
 Name = Annotated[str, typer.Argument(help="Segment: the file's name in config/segments without .yaml.")]
 AsOf = Annotated[str, typer.Option(help="Point in time (2018-01-01); default: the latest with features.")]
@@ -43,9 +45,9 @@ def list_segments(as_json: AsJson = False) -> None:
         for rule in _catalogue().rules.values()
     ]
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
-    _print_table(["segment", "who", "holdout", "goes to"], [_listed(one) for one in found])
+    print_table(["segment", "who", "holdout", "goes to"], [_listed(one) for one in found])
 
 
 @app.command()
@@ -66,7 +68,7 @@ def lint(
         problems = {name: text for name, text in catalogue.problems.items() if name in asked}
         good = [name for name in catalogue.segments if name in asked]
     if as_json:
-        _print_json({"good": good, "problems": problems})
+        print_json({"good": good, "problems": problems})
     else:
         for text in problems.values():
             Console(stderr=True).print(text, style="red", markup=False, highlight=False, soft_wrap=True)
@@ -88,7 +90,7 @@ def show(name: Name, as_of: Moment = "", as_json: AsJson = False) -> None:
     moment = parse_as_of(as_of or settings().as_of or datetime.now(UTC))
     said = describe(_rule(name), moment, load_vocabulary())
     if as_json:
-        _print_json(said)
+        print_json(said)
         return
     console = Console()
     console.print(f"[bold]{name}[/bold]: {said['description']}", highlight=False)
@@ -109,14 +111,14 @@ def preview(
 
     found = look(name, as_of or None, sample)
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     typer.echo(
         f"{name} at {found['as_of']}: {found['size']:,} customers, {found['share']:.1%} of everybody known then."
     )
     consent = found["consent"]
     typer.echo(f"{consent['granted']:,} of them consent to {consent['purpose']} by {consent['channel']}.")
-    _print_table(["customer", "reason"], [[str(row["customer_key"]), row["reason"]] for row in found["sample"]])
+    print_table(["customer", "reason"], [[str(row["customer_key"]), row["reason"]] for row in found["sample"]])
 
 
 @app.command()
@@ -131,12 +133,12 @@ def explain(
 
     found = look(name, customer, as_of or None)
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     verdict = "is in" if found["is_member"] else "is not in"
     typer.echo(f"Customer {customer} {verdict} {name} at {found['as_of']}. The rule: {found['rule']}.")
     rows = [["yes" if fact["holds"] else "no", fact["asked"], fact["known"]] for fact in found["conditions"]]
-    _print_table(["holds", "condition", "what is known"], rows)
+    print_table(["holds", "condition", "what is known"], rows)
 
 
 @app.command("fit-clusters")
@@ -152,7 +154,7 @@ def fit_clusters(
 
     found, sizes = propose(name, feature, count, as_of or None)
     if as_json:
-        _print_json({"clusters": found, "sizes": sizes})
+        print_json({"clusters": found, "sizes": sizes})
         return
     typer.echo("\n".join(f"# {cluster}: {size:,} customers" for cluster, size in sizes.items()))
     typer.echo(yaml.safe_dump({"clusters": found}, sort_keys=False, default_flow_style=None, width=120))
@@ -172,11 +174,11 @@ def simulate(
 
     played = play(name, journey or ())
     if as_json:
-        _print_json(played)
+        print_json(played)
     else:
         for one in played:
             typer.echo(f"{one['journey']}: {one['description']}")
-            _print_table(["when", "what happens", f"in {name}"], table_rows(one))
+            print_table(["when", "what happens", f"in {name}"], table_rows(one))
     if not all(one["passed"] for one in played):
         raise typer.Exit(1)
 
@@ -210,14 +212,3 @@ def _plain(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {inner}" for key, inner in value.items())
     return ", ".join(value) if isinstance(value, list) else str(value)
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2, default=str))
-
-
-def _print_table(columns: list[str], rows: list[list[str]]) -> None:
-    table = Table(*columns, show_lines=False)
-    for row in rows:
-        table.add_row(*(cell.replace("[", r"\[") for cell in row))
-    Console().print(table)
