@@ -44,7 +44,7 @@ def cut(texts: Mapping[str, str], until: AsOf, parts: int = 1) -> str:
     epochs = _epochs()
     read = {name for query in made.values() for name in _repoint(query, {*before, *epochs})}
     whole = exp.select("*").from_(made[last].subquery(_LAST))
-    query = whole if parts == 1 else whole.where(exp.column("customer_key") % parts == 0)
+    query = whole if parts == 1 else whole.where((exp.column("customer_key") % parts).eq(0))
     for name in sorted(read - {*before}):
         query = query.with_(_aside(name), as_=_until(name, epochs[name], until))
     for name in before:
