@@ -68,7 +68,7 @@ class Settings(BaseSettings):
     backtests: Literal["required", "automatic", "off"] = Field(
         "required",
         description="What `build_segments` does with a new or changed definition that was never backtested: keeps it "
-        "from the platforms (`required`), backtests it first (`automatic`, as `make demo` does), or activates it (`off`).",
+        "from the platforms (`required`), backtests it first (`automatic`; `make demo` does), or activates it (`off`).",
     )
     salt: str = Field(
         "audienceflow",

@@ -77,7 +77,7 @@ class Segment(Form):
     outcome: Outcome | None = Field(
         None,
         description="What the goal comes down to: what a backtest looks up after each as_of. Left out, it is what the "
-        "model in `who` predicts, else a purchase within 28 days.",
+        "model in `who` predicts, else an order within 28 days.",
     )
     owner: Text = Field(description="Who answers for it.")
     action: Text = Field(description="What the campaign does.")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ml.models.spec import ModelSpec
     from ml.segments.rules import Rule
 
-Kind = Literal["churn", "collapse", "purchase", "redemption", "top_spend"]
+Kind = Literal["churn", "collapse", "order", "redemption", "top_spend"]
 _DEFAULT = "28d"
 _LINES = ("department", "category", "brand", "product", "channel")
 _SCORES = (ScoreCondition, Weighted)
@@ -48,8 +48,8 @@ class Within(Form):
         return self
 
 
-class Purchase(Within):
-    """Buys: anything, or something of one part of the range."""
+class Ordered(Within):
+    """Places an order: for anything, or for something of one part of the range."""
 
     department: Text | None = Field(None, description="From this department.")
     category: Text | None = Field(None, description="From this category.")
@@ -83,7 +83,7 @@ class Outcome(Form):
         description="Places no order in this time, or spends less than half of what it spent in as long a time before; "
         "asked as churn is.",
     )
-    purchase: Purchase | None = Field(None, description="Buys in this time.")
+    order: Ordered | None = Field(None, description="Places an order in this time.")
     redemption: Redemption | None = Field(None, description="Redeems an offer in this time.")
     top_spend: TopSpend | None = Field(None, description="Is among those who spend most in this time.")
     among: Condition | None = Field(
@@ -113,7 +113,7 @@ class Outcome(Form):
 
     @property
     def target(self) -> Target | None:
-        """The one thing that a purchase or redemption is about, if it names one."""
+        """The one thing that an order or redemption is about, if it names one."""
         found: Duration | Within = getattr(self, self.kind)
         return None if isinstance(found, Duration) else found.target
 
@@ -135,14 +135,14 @@ class Outcome(Form):
         return {
             "churn": f"places no order within {time}",
             "collapse": f"places no order within {time}, or spends less than half of the {time} before",
-            "purchase": f"buys{of} within {time}",
+            "order": f"orders{of} within {time}",
             "redemption": f"redeems an offer{of} within {time}",
             "top_spend": f"is among the {share} who spend most in the next {time}",
         }[self.kind]
 
 
 def outcome_of(rule: Rule, specs: Mapping[str, ModelSpec]) -> Outcome:
-    """Return what a segment's file says, else what the first model that its rule uses predicts, else a purchase.
+    """Return what a segment's file says, else what the first model that its rule uses predicts, else an order.
 
     Of several models a probability comes before an expected value.
     """
@@ -152,7 +152,7 @@ def outcome_of(rule: Rule, specs: Mapping[str, ModelSpec]) -> Outcome:
     named = [str(leaf.score) for part in rule.asked for leaf in leaves(part) if isinstance(leaf, _SCORES)]
     used = [(score, by_score[score]) for score in named if score in by_score]
     first = next(iter(sorted(used, key=lambda one: one[1].kind == "cents")), None)
-    return _predicted(*first) if first else Outcome.model_validate({"purchase": _DEFAULT})
+    return _predicted(*first) if first else Outcome.model_validate({"order": _DEFAULT})
 
 
 def _predicted(score: str, spec: ModelSpec) -> Outcome:
@@ -163,7 +163,7 @@ def _predicted(score: str, spec: ModelSpec) -> Outcome:
     if spec.task in {"churn", "clv"}:
         return Outcome.model_validate({{"churn": "churn", "clv": "top_spend"}[spec.task]: within})
     target = {spec.target.kind: spec.target.value} if spec.target else {}
-    kind = "purchase" if spec.target and spec.target.kind in _LINES else "redemption"
+    kind = "order" if spec.target and spec.target.kind in _LINES else "redemption"
     return Outcome.model_validate({kind: {"within": within, **target}})
 
 

@@ -17,7 +17,7 @@ from ml.segments.events import load_events
 from ml.segments.forms import Bounds, Form, Portion, Unit
 from ml.segments.house import HouseRules
 from ml.segments.language import Guard, Limits, Segment
-from ml.segments.outcomes import Backtest, Outcome, Purchase, Redemption, TopSpend
+from ml.segments.outcomes import Backtest, Ordered, Outcome, Redemption, TopSpend
 
 BEGIN, END = "<!-- reference: made by `audienceflow docs`, do not edit -->", "<!-- end of the reference -->"
 _PARTS: tuple[type[Form], ...] = (
@@ -41,12 +41,12 @@ _NAMES: dict[type[Form], str] = {
     Limits: "limits",
     Guard: "guard",
     Outcome: "outcome",
-    Purchase: "purchase",
+    Ordered: "order",
     Redemption: "redemption",
     TopSpend: "top_spend",
     Backtest: "backtest",
 }
-_AROUND = (Limits, Guard, Outcome, Purchase, Redemption, TopSpend, Backtest)
+_AROUND = (Limits, Guard, Outcome, Ordered, Redemption, TopSpend, Backtest)
 
 
 def page(text: str) -> str:

@@ -52,7 +52,7 @@ def segment_schema(known: Vocabulary, templates: Sequence[Template] = ()) -> Sch
         forms[form]["properties"][key]["enum"] = sorted(names)
     _shorten(forms, "Anchor", {"enum": sorted(known.events)})
     _shorten(forms, "Span", dict(forms["Duration"]))
-    for timed in ("Purchase", "Redemption", "TopSpend"):
+    for timed in ("Ordered", "Redemption", "TopSpend"):
         _shorten(forms, timed, dict(forms["Duration"]))
     _shorten(forms, "Closing", {"type": "string", "pattern": r"^\s*\w+ within \w+\s*$"})
     for windowed in ("EventCondition", "SequenceCondition", "ContextCondition"):

@@ -1,0 +1,155 @@
+"""What a backtest leaves behind: rows in the warehouse, a page, and a run in MLflow; and whether there is one."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from ml.segments.backtest_page import headline, render
+from ml.segments.backtest_study import company_json
+from ml.settings import settings
+from ml.sql import table
+from ml.times import DAY
+
+if TYPE_CHECKING:
+    from ml.segments.backtest_measures import Interval, Measured
+    from ml.segments.backtest_study import Day, Study
+    from ml.segments.vocabulary import Vocabulary
+    from ml.warehouse import Warehouse
+
+DATES, RUNS = "segment_backtests", "segment_backtest_runs"
+EXPERIMENT = "audienceflow-backtests"
+_CURRENCY = "5_scores/queries/currency.sql"
+
+
+def keep(study: Study, known: Vocabulary, warehouse: Warehouse) -> dict[str, Any]:
+    """Write a study's page, its MLflow run and its rows, the one that says that all is there last; return that one.
+
+    Raises `RegistryUnavailable` when MLflow does not answer: nothing then says that the definition is backtested.
+    """
+    warehouse.create("customer_orders")
+    html = render(study, known, warehouse.scalar(_CURRENCY) or "")
+    path = settings().reports / "backtests" / f"{study.case.name}.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(html, encoding="utf-8")
+    run = {**summary(study), "report_path": str(path.relative_to(settings().reports)), "run_id": _log(study, html)}
+    part = {"segment": study.case.name, "definition_hash": study.case.digest}
+    days = [day_row(day) for day in study.days]
+    warehouse.write(DATES, _rows(DATES, days), part)
+    warehouse.write(RUNS, _rows(RUNS, [run]), part)
+    return {**part, "headline": headline(study), **run, "days": days}
+
+
+def day_row(day: Day) -> dict[str, Any]:
+    """Return a date as a row of `segment_backtests`, without what names its partition."""
+    row: dict[str, Any] = {
+        "as_of": day.as_of.at,
+        "status": day.status,
+        "status_reason": day.reason,
+        "previous_as_of": day.previous.at if day.previous else None,
+        "size": day.size,
+        "base_size": day.base,
+        "entered": day.entered,
+        "left_count": day.left,
+        "retention": day.stayed,
+        "overlap": company_json(day.company),
+        "warning": day.warning,
+        "model_versions": day.model_versions,
+    }
+    row |= _measured(day.measured) if day.measured else {}
+    if day.money:
+        cents = {"spend_before_cents": day.money.before, "spend_after_cents": day.money.after}
+        row |= {**cents, "outcome_cents": day.money.outcome}
+    return {name: value for name, value in row.items() if not name.startswith("recall_")}
+
+
+def summary(study: Study) -> dict[str, Any]:
+    """Return a study as a row of `segment_backtest_runs`, without what names its partition and where it is shown."""
+    outcome, gain = study.case.outcome, study.gain
+    row: dict[str, Any] = {
+        "outcome": outcome.words,
+        "horizon_days": outcome.horizon.seconds / DAY,
+        "first_as_of": study.days[0].as_of.at,
+        "last_as_of": study.days[-1].as_of.at,
+        "every_days": study.every_days,
+        "dates": len(study.days),
+        "measured": len(study.told),
+        "warnings": sum(bool(day.warning) for day in study.days),
+        "size": _mean([day.size for day in study.known]),
+        "retention": _mean([day.stayed for day in study.known]),
+        "spend_before_cents": _cents([day.money.before for day in study.told if day.money]),
+        "outcome_cents": _cents([day.money.outcome for day in study.told if day.money]),
+        "against": study.case.against,
+        "gain": gain.value if gain else None,
+    }
+    row |= _ends("gain", gain.interval) if gain else {}
+    return row | (_measured(study.measured) if study.measured else {})
+
+
+def _measured(found: Measured) -> dict[str, Any]:
+    rates = found.rates
+    counts = {"asked": rates.asked, "positives": rates.positives, "members_asked": rates.members, "hits": rates.hits}
+    shares = {name: _known(getattr(rates, name)) for name in ("base_rate", "precision", "recall", "lift")}
+    ends = [_ends(name, getattr(found, name)) for name in ("precision", "recall", "lift")]
+    return counts | shares | ends[0] | ends[1] | ends[2]
+
+
+def _ends(name: str, ends: Interval) -> dict[str, float | None]:
+    return {f"{name}_low": _known(ends.low), f"{name}_high": _known(ends.high)}
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _mean(values: list[Any]) -> float | None:
+    found = [value for value in values if value is not None]
+    return sum(found) / len(found) if found else None
+
+
+def _cents(values: list[int]) -> int | None:
+    return round(sum(values) / len(values)) if values else None
+
+
+def _rows(name: str, rows: list[dict[str, Any]]) -> pa.Table:
+    spec = table(name)
+    columns = [column for column in spec.column_names if column not in spec.partition]
+    return pa.Table.from_pylist([{column: row.get(column) for column in columns} for row in rows])
+
+
+def _log(study: Study, html: str) -> str:
+    """Log a study to MLflow and return its run's id."""
+    from ml.models import registry
+    from ml.models.records import Record
+
+    case, found = study.case, summary(study)
+    numbers = {name: float(value) for name, value in found.items() if isinstance(value, int | float)}
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "backtest.html").write_text(html, encoding="utf-8")
+        (Path(folder) / "summary.md").write_text(f"**{case.name}**. {headline(study)}\n", encoding="utf-8")
+        run_id = registry.log_run(
+            Record(
+                name=case.name,
+                title=f"{case.name} {study.days[0].as_of.at:%Y-%m-%d} to {study.days[-1].as_of.at:%Y-%m-%d}",
+                tags={"segment": case.name, "definition_hash": case.digest},
+                params={"outcome": case.outcome.words, "against": case.against},
+                metrics=numbers,
+                folder=Path(folder),
+                note="summary.md",
+                experiment=EXPERIMENT,
+            )
+        )
+    for day in study.told:
+        shown = {name: day_row(day)[name] for name in ("size", "precision", "base_rate", "lift", "retention")}
+        registry.add_metrics(run_id, {f"{k}_by_date": v for k, v in shown.items() if v is not None}, day.as_of)
+    return run_id
+
+
+def is_backtested(segment: str, definition_hash: str, warehouse: Warehouse) -> bool:
+    """Whether the outcome of a definition was looked up on at least one past date."""
+    where = {"segment": segment, "definition_hash": definition_hash, "measured": (">", 0)}
+    return warehouse.count(RUNS, where) > 0
