@@ -188,10 +188,13 @@ class Batch:
         self.plans = {rule.name: plan_rule(rule, evaluator.known, self.measures) for rule in rules}
         self._rules = {rule.name: rule for rule in rules}
         self._told = Told({}, {})
+        self._settled: dict[str, pa.Table] = {}
         self._is_measured = False
 
     def members(self, name: str) -> pa.Table:
         """Return customer_key, reason and degree of a rule's members, in order of customer_key."""
+        if name in self._settled:
+            return self._settled[name]
         plan, segment = self.plans[name], self._rules[name].segment
         rows = self._judge(plan, None).sort_by("customer_key")
         if segment.is_expired(self.evaluator.as_of):
@@ -216,7 +219,8 @@ class Batch:
     def settle(self, name: str) -> Changes:
         """Evaluate a rule for those that name it, as if it had been built, and return what changed."""
         before = self.evaluator.history.previous(name)
-        changes = compare(self.members(name), before.members, self.evaluator.as_of.at)
+        self._settled[name] = self.members(name)
+        changes = compare(self._settled[name], before.members, self.evaluator.as_of.at)
         self.provide(name, changes, is_first=before.as_of is None)
         return changes
 
