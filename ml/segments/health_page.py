@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ml.segments.health import Health
 
 _WIDE = 0.04  # a share of the chart's width: the least a bar of the coverage may have to be seen
+_LEGIBLE = 14.0  # columns narrower than this are numbered every other time
 _ORDER = {"alike": "Too alike", "indistinct": "No outcome of their own", "small": "Too small", "unused": "Unused"}
 
 
@@ -44,11 +45,11 @@ def _tiles(found: Health) -> list[Tile]:
 def _verdicts(found: Health) -> Section:
     told = verdicts(found)
     rows: list[Row | Band] = []
-    for kind in dict.fromkeys(one.kind for one in told):
-        rows.append(Band(_ORDER.get(kind, "Coverage")))
-        rows += [Row((one.text, one.next_step)) for one in told if one.kind == kind]
-    lead = "What is the matter, and what to do about it." if rows else "Nothing is the matter."
-    return Section("Verdicts", lead, (Table(("What", "Next step"), tuple(rows)),) if rows else ())
+    for kind, step in dict.fromkeys((one.kind, one.next_step) for one in told):
+        rows.append(Band(_ORDER.get(kind, "Coverage"), note=step))
+        rows += [Row((one.text,)) for one in told if one.kind == kind and one.next_step == step]
+    lead = "What is the matter, and beside each heading what to do about it." if rows else "Nothing is the matter."
+    return Section("Verdicts", lead, (Table(("What",), tuple(rows)),) if rows else ())
 
 
 def _overlap(found: Health) -> Section:
@@ -76,7 +77,7 @@ def heat_map(found: Health) -> Markup:
             share = jaccard[other, one]
             box = (left + column * width, first - height / 2 + row * height, width - 1, height - 1)
             parts.append(_square(box, share, f"{one} and {other}: {share:.0%}"))
-    for column in range(len(names) - 1):
+    for column in range(0, len(names) - 1, 1 if width > _LEGIBLE else 2):
         text = '<text class="middle muted" x="{:.1f}" y="{:.1f}">{}</text>'
         bottom = first + (len(names) - 0.5) * height + 12
         parts.append(fill(text, left + (column + 0.5) * width, bottom, column + 1))
@@ -85,7 +86,7 @@ def heat_map(found: Health) -> Markup:
 
 def _square(box: Sequence[float], share: float, told: str) -> Markup:
     square = '<rect class="c0" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" fill-opacity="{:.2f}" '
-    square += 'stroke="none"><title>{}</title></rect>'
+    square += 'style="stroke: none"><title>{}</title></rect>'
     return fill(square, *box, 0.05 + 0.95 * share, told)
 
 
@@ -97,7 +98,7 @@ def _coverage(found: Health) -> Section:
         width = max(customers / most, _WIDE / 10) * (WIDTH - left - 70)
         middle = first + row * height
         told = f"{customers:,} ({customers / found.customers:.0%})"
-        bar = '<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" stroke="none"/>'
+        bar = '<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" style="stroke: none"/>'
         css = "c1" if number == 0 or number > found.bounds.most else "c0"
         parts.append(fill(bar, css, left, middle - height / 2 + 2, width, height - 4))
         parts.append(fill('<text x="{:.1f}" y="{:.1f}">{}</text>', left + width + 5, middle + 4, told))

@@ -60,8 +60,8 @@ def _indistinct(found: Health) -> list[Verdict]:
         Verdict(
             "indistinct",
             (name,),
-            f"Members of {name} then ordered as others did: {one.members.rate:.0%} against {one.others.rate:.0%}, "
-            f"{one.members.mean:,.2f} against {one.others.mean:,.2f} a customer.",
+            f"What members of {name} ordered afterwards may be luck: {one.members.rate:.0%} ordered and "
+            f"{one.others.rate:.0%} of the others, for {one.members.mean:,.2f} and {one.others.mean:,.2f} a customer.",
             "Sharpen the rule, or keep it only if its campaign treats them differently for another reason.",
         )
         for name in found.indistinct
