@@ -1,4 +1,4 @@
-"""What Audienceflow adds to Airflow's pages: links to where its results lie."""
+"""What Audienceflow adds to Airflow: links to where its results lie, and imports made once for all tasks."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from typing import Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
 
+from orchestration import preload
 from orchestration.links import external_views
 
 
 class AudienceflowPlugin(AirflowPlugin):
-    """Registers the links; imported by every process of Airflow, so it stays light."""
+    """Registers links and listener; imported by every process of Airflow, so it stays light."""
 
     name = "audienceflow"
     external_views: ClassVar[list[dict[str, Any]]] = external_views()
+    listeners: ClassVar[list[Any]] = [preload]

@@ -1,0 +1,23 @@
+"""Import once, in the scheduler, what nearly every task imports: workers are forks of it, tasks are forks of them.
+
+A task that scores or trains would spend more seconds on imports than on its work. Airflow calls `on_starting` before
+the local executor forks; other executors start their tasks elsewhere.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from airflow.configuration import conf
+from airflow.listeners import hookimpl
+
+MODULES = ("ml.sources.load", "ml.segments.assign", "sklearn.ensemble", "lightgbm", "xgboost", "mlflow.sklearn")
+
+
+@hookimpl
+def on_starting(component: Any) -> None:
+    """Import `MODULES` when a scheduler starts that runs its tasks itself."""
+    if getattr(component, "job_type", "") == "SchedulerJob" and conf.get("core", "executor") == "LocalExecutor":
+        for name in MODULES:
+            importlib.import_module(name)
