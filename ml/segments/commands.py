@@ -118,6 +118,9 @@ def preview(
     )
     consent = found["consent"]
     typer.echo(f"{consent['granted']:,} of them consent to {consent['purpose']} by {consent['channel']}.")
+    for band, counts in found["by"].items():
+        shown = ", ".join(f"{value} {count:,}" for value, count in list(counts.items())[:8])
+        typer.echo(f"By {band.replace('_', ' ')}: {shown or 'nobody'}.")
     print_table(["customer", "reason"], [[str(row["customer_key"]), row["reason"]] for row in found["sample"]])
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import sqlglot
 
@@ -23,6 +25,7 @@ from ml.segments.words import sentence
 from ml.times import AsOf, parse_as_of
 from ml.warehouse import Warehouse
 
+_BANDS = {"country": "last_country", "device": "last_device", "value_band": "monetary_score"}
 _LATEST = Path("6_segments/queries/latest_as_of.sql")
 
 
@@ -63,7 +66,10 @@ def sql(rule: Rule, as_of: AsOf, known: Vocabulary) -> str:
 
 
 def preview(name: str, as_of: str | None = None, sample: int = 5, warehouse: Warehouse | None = None) -> dict[str, Any]:
-    """Return who would be in: as_of, size, share of everybody, how many consent, and a sample with reasons."""
+    """Return who would be in: as_of, size, share of everybody, how many consent, and a sample with reasons.
+
+    `by` counts them by country and device of the last visit and by value band (5: the top fifth by spend so far).
+    """
     with _looking(name, as_of, warehouse) as (evaluator, batch, rule):
         members = batch.members(name)
         consenting = pc.is_in(members["customer_key"], value_set=evaluator.consenting(rule.segment))
@@ -73,6 +79,7 @@ def preview(name: str, as_of: str | None = None, sample: int = 5, warehouse: War
             "size": members.num_rows,
             "share": members.num_rows / evaluator.base,
             "consent": {**rule.segment.consent.model_dump(), "granted": count_true(consenting)},
+            "by": _by(evaluator, members),
             "sample": members.slice(0, sample).to_pylist(),
         }
 
@@ -102,6 +109,19 @@ def explain(
             "rule": sentence(rule.condition, events),
             "conditions": facts,
         }
+
+
+def _by(evaluator: Evaluator, members: pa.Table) -> dict[str, dict[str, int]]:
+    """Return how many members have each value of a band, most frequent first; `unknown` for none."""
+    columns = ["customer_key", *_BANDS.values()]
+    rows = evaluator.warehouse.read_arrow("customer_features", columns, {"as_of": evaluator.as_of})
+    rows = rows.filter(pc.is_in(rows["customer_key"], value_set=members["customer_key"].combine_chunks()))
+    found = dict[str, dict[str, int]]()
+    for band, column in _BANDS.items():
+        counts = rows[column].value_counts().to_pylist()
+        counted = Counter({str(one["values"] or "unknown"): one["counts"] for one in counts})
+        found[band] = dict(counted.most_common())
+    return found
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ml.cli import app
+from ml.segments.assign import build_segments
 from ml.segments.catalogue import load_catalogue
 from ml.segments.reference import page
 from ml.settings import PROJECT_DIR
@@ -67,6 +68,7 @@ def test_preview_counts_and_stores_nothing(carts):
     assert (found["size"], found["as_of"]) == (2, str(AS_OF))
     assert found["share"] == pytest.approx(2 / 6)
     assert found["consent"] == {"purpose": "marketing", "channel": "email", "granted": 1}
+    assert found["by"] == dict.fromkeys(("country", "device", "value_band"), {"unknown": 2})
     assert found["sample"][1]["reason"].startswith("2 carts in the last 14 days")
     assert Warehouse().count("segment_members") == 0
     assert "33.3% of everybody" in run("segments", "preview", "abandoners", "--sample", "0")
@@ -107,3 +109,29 @@ def test_the_definitions_in_the_guide_are_right(tmp_path):
     loaded = load_catalogue(tmp_path)
     assert loaded.problems == {}
     assert "coffee_lovers" in loaded.segments
+
+
+def test_a_change_is_shown_waits_and_is_let_in(define, duck):
+    guard = "guard: {minimum_members: 2, maximum_removal_share: 0.1}"
+    define("near", "{feature: recency_days, at_most: 40}", guard)
+    world(AS_OF).write(duck)
+    assert "was never built: its first version would have 4" in run("segments", "diff", "near")
+    build_segments(str(AS_OF), warehouse=duck)
+    define("near", "{feature: recency_days, at_most: 20}", guard)
+    found = json.loads(run("segments", "diff", "near", "--json"))
+    assert (found["size_before"], found["size"], found["left"], found["moved_by_rule"]) == (4, 2, 2, 2)
+    assert found["exceeds"].startswith("2 of 4 members would be removed")
+    assert duck.count("segment_versions") == 1, "nothing is stored"
+    run("segments", "approve", "near", "--reason", "x", code=1)
+    build_segments(str(AS_OF), warehouse=duck)
+    assert "proposed" in run("segments", "versions", "near")
+    assert "Version 2 of near is active" in run("segments", "approve", "near", "--reason", "agreed")
+    assert build_segments(str(AS_OF), warehouse=duck)[0]["size"] == 2
+
+
+def test_health_tells_by_its_exit_code_whether_there_is_something_to_do(carts, duck):
+    build_segments(str(AS_OF), warehouse=duck)
+    found = json.loads(run("segments", "health", "--json", "--html", code=1))
+    assert {one["kind"] for one in found["verdicts"]} >= {"small", "unused"}
+    assert found["page"].endswith("segment_health_2018-01-01.html")
+    assert "Outcomes are not known yet" in run("segments", "health", code=1)
