@@ -81,6 +81,7 @@ def test_a_category_without_a_level_is_missing():
     assert "main_channel 100%" in _refused(TrainingSet(tuple(others[:-1]), others[-1], test))
 
 
+@pytest.mark.slow  # the champion is trained first
 def test_the_last_champion_goes_on_scoring_when_a_training_is_refused(
     trained: Warehouse, home: Path, monkeypatch: pytest.MonkeyPatch
 ):
