@@ -186,6 +186,14 @@ def simulate(
         raise typer.Exit(1)
 
 
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of a segment's file, by which editors complete and check it."""
+    from ml.segments.schema import page
+
+    typer.echo(page(""))
+
+
 def _catalogue() -> Catalogue:
     from ml.segments.catalogue import load_catalogue
 

@@ -43,7 +43,12 @@ class Totals(NamedTuple):
 
     def without(self, part: Totals) -> Totals:
         """Return those of the group who are not in `part`."""
-        return Totals(*(whole - some for whole, some in zip(self, part, strict=True)))
+        return Totals(
+            self.customers - part.customers,
+            self.buyers - part.buyers,
+            self.spent - part.spent,
+            self.spent_squared - part.spent_squared,
+        )
 
 
 @dataclass(frozen=True)

@@ -135,3 +135,7 @@ def test_health_tells_by_its_exit_code_whether_there_is_something_to_do(carts, d
     assert {one["kind"] for one in found["verdicts"]} >= {"small", "unused"}
     assert found["page"].endswith("segment_health_2018-01-01.html")
     assert "Outcomes are not known yet" in run("segments", "health", code=1)
+
+
+def test_schema_prints_what_editors_read():
+    assert run("segments", "schema") == (PROJECT_DIR / "docs" / "segment.schema.json").read_text() + "\n"
