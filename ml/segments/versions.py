@@ -22,13 +22,16 @@ from ml.warehouse import Warehouse
 log = logging.getLogger(__name__)
 
 
+Status = Literal["proposed", "active", "rejected", "superseded"]
+
+
 @dataclass(frozen=True)
 class Version:
     """One row of `segment_versions`."""
 
     segment: str
     version: int
-    status: Literal["proposed", "active", "rejected", "superseded"]
+    status: Status
     as_of: datetime
     cause: Literal["first"] | Cause
     definition_hash: str
@@ -95,7 +98,7 @@ class Versions:
         known = next((one for one in self.of(rule.name) if one.pin == pin and one.active_from is not None), None)
         if known is None:
             known = self._made(Proposal(rule, pin, "first", Diff.first(size)), "the first version")
-            status = "superseded" if self.is_past(rule.name) else "active"
+            status: Status = "superseded" if self.is_past(rule.name) else "active"
             known = replace(known, status=status, decided_at=known.proposed_at, decided_by="guard")
         self._put(replace(known, active_from=self._as_of.at))
 
