@@ -132,6 +132,24 @@ def test_a_build_killed_between_two_writes_ends_like_any_other(duck, define, mon
     assert everything(duck) == after_the_kill
 
 
+def test_a_late_event_changes_what_it_is_about_and_nothing_else(duck, define):
+    define("abandoners", CARTS, "holdout: 0.5")
+    define("near", "{feature: recency_days, below: 45}", "holdout: 0.5")
+    made = world(AS_OF, 1, 2)
+    made.write(duck)
+    build_segments(str(AS_OF), warehouse=duck)
+    before = everything(duck)
+    made.event(5, "add_to_cart", 4 * DAY)
+    made.write(duck)
+    build_segments(str(AS_OF), warehouse=duck)
+    after = everything(duck)
+    assert after["segment_runs"][1] == before["segment_runs"][1], "the other segment's run is as it was"
+    for name in ("segment_members", "segment_changes", "holdout_assignments"):
+        new = [row for row in after[name] if row not in before[name]]
+        assert [(row["segment"], row["customer_key"]) for row in new] == [("abandoners", 5)]
+        assert [row for row in after[name] if row in before[name]] == before[name]
+
+
 def test_a_segment_outside_its_limits_is_halted_and_the_others_go_on(duck, define):
     define("everybody", "{feature: recency_days, at_least: 0}", "limits: {maximum_share: 0.5}")
     define("nobody", "{feature: recency_days, above: 1000}")
