@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ml.models.scorer import Scorer
+    from ml.times import AsOf
 
 Decision = Literal["promoted", "kept", "stopped", "proposed", "rejected", "rolled_back"]
 """Of a version: champion at some time; not good enough; a leak is suspected; a person is asked; a person said no; was
@@ -43,7 +44,8 @@ class Version:
 class Record:
     """What one training, or another piece of work, leaves behind: everything here ends up in one MLflow run.
 
-    `note` is the file in `folder` that is shown with the run. Without a `scorer` no model is logged.
+    `note` is the file in `folder` that is shown with the run. Without a `scorer` no model is logged. `series` are
+    metrics as of points in time, which MLflow draws over time.
     """
 
     name: str
@@ -55,5 +57,6 @@ class Record:
     snapshots: Sequence[Mapping[str, str]] = ()
     scorer: Scorer | None = None
     example: pd.DataFrame | None = None
+    series: Mapping[AsOf, Mapping[str, float]] = field(default_factory=dict)
     note: str = "model_card.md"
     experiment: str = "audienceflow"

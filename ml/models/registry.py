@@ -11,7 +11,7 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -29,6 +29,7 @@ from ml.times import DAY
 if TYPE_CHECKING:
     import pandas as pd
     from mlflow import MlflowClient
+    from mlflow.entities import Metric
 
     from ml.models.records import Record
     from ml.models.scorer import Scorer
@@ -51,24 +52,24 @@ def models_without_champion() -> list[str]:
 
 def champion(name: str) -> Version | None:
     """Return the champion of a model, or None. Raises `RegistryUnavailable`."""
-    from mlflow.exceptions import MlflowException
 
-    with _reach(f"looking up the champion of {name}") as client:
-        try:
-            return _version(client.get_model_version_by_alias(name, CHAMPION), is_champion=True)
-        except MlflowException as error:
-            if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
-                return None
-            raise
+    def found(client: MlflowClient) -> Version:
+        return _version(client.get_model_version_by_alias(name, CHAMPION), is_champion=True)
+
+    return _if_any(f"looking up the champion of {name}", found)
 
 
 def version(name: str, number: str) -> Version | None:
     """Return a registered version, or None when this registry has none such. Raises `RegistryUnavailable`."""
+    return _if_any(f"looking up {name} version {number}", lambda client: _looked_up(client, name, number))
+
+
+def _if_any(what: str, look_up: Callable[[MlflowClient], Version]) -> Version | None:
     from mlflow.exceptions import MlflowException
 
-    with _reach(f"looking up {name} version {number}") as client:
+    with _reach(what) as client:
         try:
-            return _looked_up(client, name, number)
+            return look_up(client)
         except MlflowException as error:
             if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
                 return None
@@ -105,7 +106,7 @@ def log_run(record: Record) -> str:
         run_id: str = client.create_run(_experiment(client, record.experiment), tags=tags).info.run_id
         client.log_batch(
             run_id,
-            metrics=[Metric(key, value, 0, 0) for key, value in record.metrics.items()],
+            metrics=[*(Metric(key, value, 0, 0) for key, value in record.metrics.items()), *_series(record.series)],
             params=[Param(key, str(value)) for key, value in record.params.items()],
             tags=[RunTag("mlflow.note.content", (record.folder / record.note).read_text(encoding="utf-8"))],
         )
@@ -220,11 +221,16 @@ def add_artifact(run_id: str, file: Path, folder: str) -> None:
 
 def add_metrics(run_id: str, metrics: Mapping[str, float], at: AsOf) -> None:
     """Add numbers to a finished run as of a point in time, so that MLflow draws them over time."""
+    with _reach(f"adding metrics to run {run_id}") as client:
+        client.log_batch(run_id, metrics=_series({at: metrics}))
+
+
+def _series(of: Mapping[AsOf, Mapping[str, float]]) -> list[Metric]:
     from mlflow.entities import Metric
 
-    with _reach(f"adding metrics to run {run_id}") as client:
-        moment, day = at.epoch * 1_000, at.epoch // DAY
-        client.log_batch(run_id, metrics=[Metric(key, value, moment, day) for key, value in metrics.items()])
+    return [
+        Metric(k, number, at.epoch * 1_000, at.epoch // DAY) for at, found in of.items() for k, number in found.items()
+    ]
 
 
 def _looked_up(client: MlflowClient, name: str, version: str) -> Version:

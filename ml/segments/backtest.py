@@ -146,7 +146,10 @@ class _Past:
             groups.setdefault(dates, []).append(case)
         with self.warehouse.session():  # keeps the file open: a replay opens it hundreds of times
             studies = [study for dates, cases in groups.items() for study in self._studies(cases, dates)]
-        return [self._kept(study) for study in studies]
+            found = keep(studies, self.known, self.warehouse)
+        for one in found:
+            log.info("%s: %s", one["segment"], one["headline"])
+        return found
 
     def _studies(self, cases: Sequence[Case], dates: Sequence[AsOf]) -> Iterable[Study]:
         replay = Replay(self.warehouse, self.known, self.until, *self._rules(cases))
@@ -162,8 +165,3 @@ class _Past:
         names += [name for base in bases for name in segments_in([base.segment.who])]
         wanted = {rule.name for rule in [*self.catalogue.needed(*names), *bases]}
         return [*self.catalogue.rules.values(), *bases], wanted
-
-    def _kept(self, study: Study) -> dict[str, Any]:
-        found = keep(study, self.known, self.warehouse)
-        log.info("%s: %s", study.case.name, found["headline"])
-        return found

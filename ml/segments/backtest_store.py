@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import tempfile
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,26 +28,41 @@ EXPERIMENT = "audienceflow-backtests"
 _CURRENCY = "5_scores/queries/currency.sql"
 
 
-def keep(study: Study, known: Vocabulary, warehouse: Warehouse) -> dict[str, Any]:
-    """Write a study's page, its MLflow run and its rows, the one that says that all is there last; return that one.
+def keep(studies: Sequence[Study], known: Vocabulary, warehouse: Warehouse) -> list[dict[str, Any]]:
+    """Write each study's page, its MLflow run and its rows, those that say that all is there last.
 
-    Raises `RegistryUnavailable` when MLflow does not answer: nothing then says that the definition is backtested.
+    Returns one dict a study: its row of `segment_backtest_runs`, `headline`, and under `days` its rows of
+    `segment_backtests`. Raises `RegistryUnavailable` when MLflow does not answer: nothing then says that a definition
+    is backtested.
     """
+    if not studies:
+        return []
     warehouse.create("customer_orders")
-    html = render(study, known, warehouse.scalar(_CURRENCY) or "")
+    currency = warehouse.scalar(_CURRENCY) or ""
+    runs = [{**_name(study), **summary(study), **_show(study, known, currency)} for study in studies]
+    days = [[{**_name(study), **day_row(day)} for day in study.days] for study in studies]
+    part = {key: [run[key] for run in runs] for key in _name(studies[0])}
+    warehouse.write(DATES, _rows(DATES, chain(*days)), part)
+    warehouse.write(RUNS, _rows(RUNS, runs), part)
+    told = zip(studies, runs, days, strict=True)
+    return [{**run, "headline": headline(study), "days": dated} for study, run, dated in told]
+
+
+def _name(study: Study) -> dict[str, Any]:
+    return {"segment": study.case.name, "definition_hash": study.case.digest}
+
+
+def _show(study: Study, known: Vocabulary, currency: str) -> dict[str, str]:
+    """Write the page of a study and its MLflow run; return where they are."""
+    html = render(study, known, currency)
     path = settings().reports / "backtests" / f"{study.case.name}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(html, encoding="utf-8")
-    run = {**summary(study), "report_path": str(path.relative_to(settings().reports)), "run_id": _log(study, html)}
-    part = {"segment": study.case.name, "definition_hash": study.case.digest}
-    days = [day_row(day) for day in study.days]
-    warehouse.write(DATES, _rows(DATES, days), part)
-    warehouse.write(RUNS, _rows(RUNS, [run]), part)
-    return {**part, "headline": headline(study), **run, "days": days}
+    return {"report_path": str(path.relative_to(settings().reports)), "run_id": _log(study, html)}
 
 
 def day_row(day: Day) -> dict[str, Any]:
-    """Return a date as a row of `segment_backtests`, without what names its partition."""
+    """Return a date as a row of `segment_backtests`, without what names the study."""
     row: dict[str, Any] = {
         "as_of": day.as_of.at,
         "status": day.status,
@@ -68,7 +85,7 @@ def day_row(day: Day) -> dict[str, Any]:
 
 
 def summary(study: Study) -> dict[str, Any]:
-    """Return a study as a row of `segment_backtest_runs`, without what names its partition and where it is shown."""
+    """Return a study as a row of `segment_backtest_runs`, without what names it and where it is shown."""
     outcome, gain = study.case.outcome, study.gain
     row: dict[str, Any] = {
         "outcome": outcome.words,
@@ -115,9 +132,8 @@ def _cents(values: list[int]) -> int | None:
     return round(sum(values) / len(values)) if values else None
 
 
-def _rows(name: str, rows: list[dict[str, Any]]) -> pa.Table:
-    spec = table(name)
-    columns = [column for column in spec.column_names if column not in spec.partition]
+def _rows(name: str, rows: Iterable[dict[str, Any]]) -> pa.Table:
+    columns = table(name).column_names
     return pa.Table.from_pylist([{column: row.get(column) for column in columns} for row in rows])
 
 
@@ -131,7 +147,7 @@ def _log(study: Study, html: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "backtest.html").write_text(html, encoding="utf-8")
         (Path(folder) / "summary.md").write_text(f"**{case.name}**. {headline(study)}\n", encoding="utf-8")
-        run_id = registry.log_run(
+        return registry.log_run(
             Record(
                 name=case.name,
                 title=f"{case.name} {study.days[0].as_of.at:%Y-%m-%d} to {study.days[-1].as_of.at:%Y-%m-%d}",
@@ -139,14 +155,17 @@ def _log(study: Study, html: str) -> str:
                 params={"outcome": case.outcome.words, "against": case.against},
                 metrics=numbers,
                 folder=Path(folder),
+                series={day.as_of: _by_date(day) for day in study.told},
                 note="summary.md",
                 experiment=EXPERIMENT,
             )
         )
-    for day in study.told:
-        shown = {name: day_row(day)[name] for name in ("size", "precision", "base_rate", "lift", "retention")}
-        registry.add_metrics(run_id, {f"{k}_by_date": v for k, v in shown.items() if v is not None}, day.as_of)
-    return run_id
+
+
+def _by_date(day: Day) -> dict[str, float]:
+    """Return what MLflow draws over the dates."""
+    shown = {name: day_row(day)[name] for name in ("size", "precision", "base_rate", "lift", "retention")}
+    return {f"{name}_by_date": value for name, value in shown.items() if value is not None}
 
 
 def is_backtested(segment: str, definition_hash: str, warehouse: Warehouse) -> bool:
