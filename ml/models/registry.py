@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,24 +100,23 @@ def find_run(tags: Mapping[str, str]) -> str | None:
 def log_run(record: Record) -> str:
     """Write a run with its tags, numbers, files and model, and return its id."""
     import mlflow
-    from mlflow.entities import Metric, Param, RunTag
+    from mlflow.entities import Param, RunTag
 
     with _reach(f"logging {record.title}") as client:
         tags = {**record.tags, "mlflow.runName": record.title}
         run_id: str = client.create_run(_experiment(client, record.experiment), tags=tags).info.run_id
         client.log_batch(
             run_id,
-            metrics=[*(Metric(key, value, 0, 0) for key, value in record.metrics.items()), *_series(record.series)],
+            metrics=[*_metrics(record.metrics), *chain(*(_metrics(found, at) for at, found in record.series.items()))],
             params=[Param(key, str(value)) for key, value in record.params.items()],
             tags=[RunTag("mlflow.note.content", (record.folder / record.note).read_text(encoding="utf-8"))],
         )
         _log_snapshots(client, run_id, record.snapshots)
         client.log_artifacts(run_id, str(record.folder))
-        if record.scorer is None or record.example is None:
-            client.set_terminated(run_id)
-            return run_id
-        with mlflow.start_run(run_id=run_id):
-            _log_model(record.name, record.scorer, record.example)
+        if record.scorer is not None and record.example is not None:
+            with mlflow.start_run(run_id=run_id):
+                _log_model(record.name, record.scorer, record.example)
+        client.set_terminated(run_id)
         return run_id
 
 
@@ -155,18 +155,14 @@ def register(name: str, run_id: str, tags: Mapping[str, str]) -> Version:
         if found:
             return _looked_up(client, name, found[0].version)
         run = client.get_run(run_id)
-        _ensure_model(client, name)
+        if not client.search_registered_models(f"name = '{name}'"):
+            client.create_registered_model(name)
         uri = run.data.tags["model_uri"]
         why = {key: value for key, value in run.data.tags.items() if key in TRIGGER}
         made = client.create_model_version(
             name, uri, run_id=run_id, model_id=uri.removeprefix("models:/"), tags={**tags, **why}
         )
         return _looked_up(client, name, made.version)
-
-
-def _ensure_model(client: MlflowClient, name: str) -> None:
-    if not client.search_registered_models(f"name = '{name}'"):
-        client.create_registered_model(name)
 
 
 def crown(version: Version) -> None:
@@ -222,15 +218,14 @@ def add_artifact(run_id: str, file: Path, folder: str) -> None:
 def add_metrics(run_id: str, metrics: Mapping[str, float], at: AsOf) -> None:
     """Add numbers to a finished run as of a point in time, so that MLflow draws them over time."""
     with _reach(f"adding metrics to run {run_id}") as client:
-        client.log_batch(run_id, metrics=_series({at: metrics}))
+        client.log_batch(run_id, metrics=_metrics(metrics, at))
 
 
-def _series(of: Mapping[AsOf, Mapping[str, float]]) -> list[Metric]:
+def _metrics(numbers: Mapping[str, float], at: AsOf | None = None) -> list[Metric]:
     from mlflow.entities import Metric
 
-    return [
-        Metric(k, number, at.epoch * 1_000, at.epoch // DAY) for at, found in of.items() for k, number in found.items()
-    ]
+    moment, step = (at.epoch * 1_000, at.epoch // DAY) if at else (0, 0)
+    return [Metric(name, number, moment, step) for name, number in numbers.items()]
 
 
 def _looked_up(client: MlflowClient, name: str, version: str) -> Version:
