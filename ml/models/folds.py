@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ml.models.dataset import Snapshot, TrainingSet
 
 _GOLDEN, _SHIFT = np.uint64(0x9E3779B97F4A7C15), np.uint64(40)
+_MOST_ROWS = 120_000  # more rows make a search slower, not wiser
 _LEAST = 5  # customers of the rarer outcome without whom a fold says nothing
 
 
@@ -33,10 +34,14 @@ def inner_folds(data: TrainingSet, horizon_days: int, count: int) -> tuple[Fold,
     """Return `count` folds, the latest judge first; none where no label window closes before another begins.
 
     Training snapshots judge. Where their windows all overlap (a long horizon on a short history) the calibration
-    snapshot does, unless it shares a training window itself.
+    snapshot does, unless it shares a training window itself. Of more than 120,000 training rows some customers are left
+    out, the same ones everywhere.
     """
     judges = judging(data, horizon_days) or ([] if data.shared else [data.calibration])
-    folds = [_fold(data.train, judges[k % len(judges)], horizon_days, (k, count)) for k in range(count) if judges]
+    among = count * -(-sum(len(snapshot.label) for snapshot in data.train) // _MOST_ROWS)
+    folds = [
+        _fold(data.train, judges[k % len(judges)], horizon_days, k, (count, among)) for k in range(count) if judges
+    ]
     return tuple(fold for fold in folds if _tells(fold))
 
 
@@ -50,19 +55,21 @@ def judging(data: TrainingSet, horizon_days: int) -> list[Snapshot]:
     return found
 
 
-def _fold(train: Sequence[Snapshot], judge: Snapshot, horizon_days: int, part: tuple[int, int]) -> Fold:
-    number, count = part
-    learn = tuple(s.of(_part(s.keys, count) != number) for s in _closed(train, judge, horizon_days))
-    return Fold(learn, judge.of(_part(judge.keys, count) == number))
+def _fold(train: Sequence[Snapshot], judge: Snapshot, horizon_days: int, number: int, parts: tuple[int, int]) -> Fold:
+    """Let part `number` of the customers judge, and the other parts below the first of `parts` learn."""
+    count, among = parts
+    learn = [(s, _part(s.keys, among)) for s in _closed(train, judge, horizon_days)]
+    judges = _part(judge.keys, among) == number
+    return Fold(tuple(s.of((part < count) & (part != number)) for s, part in learn), judge.of(judges))
 
 
 def _closed(train: Sequence[Snapshot], judge: Snapshot, horizon_days: int) -> list[Snapshot]:
     return [snapshot for snapshot in train if snapshot.as_of.plus(horizon_days) <= judge.as_of]
 
 
-def _part(keys: NDArray[np.int64], count: int) -> NDArray[np.uint64]:
-    """Return each customer's part, 0 to `count` - 1, the same in every snapshot."""
-    return ((keys.astype(np.uint64) * _GOLDEN) >> _SHIFT) % np.uint64(count)
+def _part(keys: NDArray[np.int64], among: int) -> NDArray[np.uint64]:
+    """Return each customer's part, 0 to `among` - 1, the same in every snapshot."""
+    return ((keys.astype(np.uint64) * _GOLDEN) >> _SHIFT) % np.uint64(among)
 
 
 def _tells(fold: Fold) -> bool:

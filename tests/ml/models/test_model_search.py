@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from ml.models import folds as folds_of
 from ml.models.dataset import TrainingSet
 from ml.models.fit import fit_candidates
 from ml.models.folds import inner_folds
@@ -48,6 +49,15 @@ def test_where_training_windows_overlap_the_calibration_judges_unless_it_is_one_
     shared = replace(close, calibration=close.train[-1])
     assert inner_folds(shared, 28, 2) == ()
     assert search(points.spec(candidates=SMALL), shared).told["search"].startswith("none")
+
+
+def test_of_very_many_rows_the_same_customers_are_left_out_everywhere(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(folds_of, "_MOST_ROWS", 600)
+    folds = inner_folds(points.data(), horizon_days=28, count=2)
+    judges = np.concatenate([fold.judge.keys for fold in folds])
+    learners = {key for fold in folds for snapshot in fold.learn for key in snapshot.keys.tolist()}
+    assert 80 < len(judges) < 200, "a third of 400"
+    assert learners == set(judges.tolist())
 
 
 def test_a_fold_without_both_outcomes_says_nothing():
