@@ -2,8 +2,9 @@
 
 Starts when the scores are ready. Segments that refer to others are built after them; each member row holds its reason.
 A definition, or a model, that changed more than a segment's guard allows waits: members are built by the version before
-it, and with `approval` a person is shown who would enter and leave, and decides. A segment that cannot be built, or is
-outside its limits, fails `all_ready` and holds up none of the others.
+it, and with `approval` a person is shown who would enter and leave, and decides. A definition that was never backtested
+is not activated, unless its file says why. A segment that cannot be built, is outside its limits or untested fails
+`all_ready` and holds up none of the others.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from airflow.sdk import TriggerRule, dag, task, task_group
 from orchestration.approvals import said
 from orchestration.assets import tables
 from orchestration.house import WRITER, house
-from orchestration.params import ACCEPT_CHANGES, AS_OF, NOTE, SEGMENT_APPROVAL, as_of_task, choice, publish
+from orchestration.params import ACCEPT_CHANGES, AS_OF, BACKTEST, NOTE, SEGMENT_APPROVAL, as_of_task, choice, publish
 
 FINE = TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
 
@@ -30,12 +31,19 @@ FINE = TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
         "segments": choice("Segments", "segments of config/segments"),
         "approval": SEGMENT_APPROVAL,
         "accept_changes": ACCEPT_CHANGES,
+        "backtest": BACKTEST,
     },
     doc_md=__doc__,
     **house("segments", owner="marketing-ops"),
 )
 def build_segments() -> None:
     @task(pool=WRITER)
+    def backtest(as_of: str, *, params: dict[str, Any]) -> list[dict[str, str]]:
+        from ml.segments.backtest import backtest_new
+
+        return backtest_new(as_of, params["segments"] or None) if params["backtest"] else []
+
+    @task(pool=WRITER, trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
     def build(as_of: str, *, params: dict[str, Any]) -> list[dict[str, Any]]:
         from ml.segments.assign import build_segments
 
@@ -85,6 +93,7 @@ def build_segments() -> None:
 
     as_of = as_of_task()
     built = build(as_of)
+    backtest(as_of) >> built
     asked = propose(as_of)
     final = build_approved(as_of, asked, built)
     built >> asked

@@ -23,6 +23,8 @@ from orchestration.environment import airflow_environment
 # Airflow reads its configuration while it is imported, so it is set before any test module is.
 AIRFLOW_TESTS = Path(tempfile.mkdtemp(prefix="audienceflow-tests-"))
 os.environ.update(airflow_environment(AIRFLOW_TESTS))
+# Segments of tests are activated without a backtest, but where that is what is tested.
+os.environ["AUDIENCEFLOW_BACKTESTS"] = "off"
 hypothesis_settings.register_profile("audienceflow", deadline=None, derandomize=True)
 hypothesis_settings.load_profile("audienceflow")
 

@@ -50,7 +50,8 @@ def build_segments(
 
     Returns one dict a segment: name, size, entered, left, held_out, suppressed, status, reason. `suppressed` are
     members outside the holdout without consent. Status: `ready`; `expired` (nobody is a member any more); `halted`
-    (outside its limits: built, not to be synced); `failed` and `invalid` (not built; the others are).
+    (outside its limits: built, not to be synced); `untested` (a first version that was not backtested: likewise);
+    `failed` and `invalid` (not built; the others are).
 
     A definition, or a model, that changed takes the place of the active version when the change is within the
     segment's guard, or with `accept_changes`. Otherwise it waits for a person (`ml.segments.approve`): the active
@@ -135,7 +136,7 @@ def _build(evaluator: Evaluator, case: Case, chosen: Chosen, batch: Batch) -> Bu
     changes = compare(now, before.members, evaluator.as_of.at)
     batch.provide(segment.name, changes, is_first=before.as_of is None)
     held_out = _hold_out(evaluator, segment, changes)
-    status, why = _status(segment, now.num_rows, evaluator)
+    status, why = _status(segment, chosen, evaluator)
     counts: dict[str, int] = {
         "size": now.num_rows,
         "entered": changes.entered,
@@ -171,8 +172,10 @@ def _suppressed(evaluator: Evaluator, segment: Segment, members: pa.Table, held_
     return len(treated) - count_true(pc.is_in(treated, value_set=evaluator.consenting(segment)))
 
 
-def _status(segment: Segment, size: int, evaluator: Evaluator) -> tuple[str, str]:
+def _status(segment: Segment, chosen: Chosen, evaluator: Evaluator) -> tuple[str, str]:
     if segment.is_expired(evaluator.as_of):
         return "expired", f"expired on {segment.expires}"
-    broken = segment.limits.broken(size, evaluator.base)
+    if chosen.untested:
+        return "untested", chosen.untested
+    broken = segment.limits.broken(chosen.members.num_rows, evaluator.base)
     return ("halted", broken) if broken else ("ready", "")

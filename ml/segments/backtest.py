@@ -8,17 +8,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ml.errors import ConfigError
+from ml.segments.backtest_proof import definition_hash, untested
 from ml.segments.backtest_replay import Replay
-from ml.segments.backtest_store import is_backtested, keep
+from ml.segments.backtest_store import keep
 from ml.segments.backtest_study import Case, Study, day
 from ml.segments.catalogue import Catalogue, load_catalogue
 from ml.segments.durations import Duration
 from ml.segments.inspect import latest_as_of
 from ml.segments.outcomes import outcome_of
 from ml.segments.rules import segments_in
-from ml.segments.versions_pin import Pin, definition
 from ml.segments.vocabulary import Vocabulary, load_vocabulary
-from ml.settings import settings
 from ml.times import DAY, AsOf, parse_as_of
 from ml.warehouse import Warehouse
 
@@ -66,38 +65,18 @@ def backtest(
 
 def backtest_new(
     as_of: str, names: Sequence[str] | None = None, warehouse: Warehouse | None = None
-) -> list[dict[str, Any]]:
+) -> list[dict[str, str]]:
     """Backtest definitions (all, or those of `names`) that never were, on the last two dates a horizon apart.
 
-    Those whose files say why they may skip it are left out. What cannot be replayed stays untested and is told in the
-    log. Returns as `backtest` does.
+    Those whose files say why they need not be are left out. Returns one dict a segment: name, headline and report.
     """
     past = _past(warehouse or Warehouse(), parse_as_of(as_of))
     rules = [
         past.catalogue.rules[name] for name in past.catalogue.segments if name in (names or past.catalogue.segments)
     ]
     cases = [past.case(rule.name) for rule in rules if untested(rule, past.warehouse)]
-    return past.prove([(case, past.latest(case)) for case in cases])
-
-
-def untested(rule: Rule, warehouse: Warehouse) -> str:
-    """Return why a definition may not be activated: it was not backtested. Empty text when it may be.
-
-    `AUDIENCEFLOW_BACKTESTS=off` lets all of them in.
-    """
-    if settings().backtests == "off" or rule.segment.backtest.skip:
-        return ""
-    if is_backtested(rule.name, definition_hash(rule), warehouse):
-        return ""
-    return (
-        f"its definition was not backtested: run `audienceflow segments backtest {rule.name}`, or say in its file why "
-        "that can be skipped (backtest: {skip: ...})"
-    )
-
-
-def definition_hash(rule: Rule) -> str:
-    """Return the hash of what decides who is in, as `segment_versions` has it."""
-    return Pin(definition(rule), "{}").definition_hash
+    found = past.prove([(case, past.latest(case)) for case in cases])
+    return [{"name": one["segment"], "headline": one["headline"], "report": one["report_path"]} for one in found]
 
 
 def _past(house: Warehouse, until: AsOf) -> _Past:

@@ -108,9 +108,12 @@ class Replay:
         from ml.models.snapshots import ensure_features
 
         ensure_features([at], self.until, self.warehouse)
+        base = self.warehouse.count("customer_features", {"as_of": at})
+        if not base:
+            return Moment(at, 0, {}, {rule.name: "no customer was known then" for rule in self.rules})
         scores = models.scores(self._models, at, offers=self._offers)
         evaluator = Evaluator(self.warehouse, at, self.known, told, scores.rows)
-        moment = Moment(at, evaluator.base, {}, {})
+        moment = Moment(at, base, {}, {})
         ready = [rule for rule in self.rules if self._may(rule, scores, moment.refused)]
         with evaluator.batch(ready) as batch:
             for rule in ready:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from ml.segments.backtest_page import headline, render
+from ml.segments.backtest_proof import RUNS
 from ml.segments.backtest_study import company_json
 from ml.settings import settings
 from ml.sql import table
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from ml.segments.vocabulary import Vocabulary
     from ml.warehouse import Warehouse
 
-DATES, RUNS = "segment_backtests", "segment_backtest_runs"
+DATES = "segment_backtests"
 EXPERIMENT = "audienceflow-backtests"
 _CURRENCY = "5_scores/queries/currency.sql"
 
@@ -166,9 +167,3 @@ def _by_date(day: Day) -> dict[str, float]:
     """Return what MLflow draws over the dates."""
     shown = {name: day_row(day)[name] for name in ("size", "precision", "base_rate", "lift", "retention")}
     return {f"{name}_by_date": value for name, value in shown.items() if value is not None}
-
-
-def is_backtested(segment: str, definition_hash: str, warehouse: Warehouse) -> bool:
-    """Whether the outcome of a definition was looked up on at least one past date."""
-    where = {"segment": segment, "definition_hash": definition_hash, "measured": (">", 0)}
-    return warehouse.count(RUNS, where) > 0

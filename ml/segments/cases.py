@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import pyarrow as pa
 
 from ml.errors import NotEnoughData
+from ml.segments.backtest_proof import untested
 from ml.segments.catalogue import Catalogue
 from ml.segments.evaluate import Batch, Evaluator, StaleScores
 from ml.segments.history import Previous
@@ -20,6 +21,8 @@ from ml.segments.versions_pin import Cause, Pin, definition, named, restored
 from ml.times import AsOf
 
 log = logging.getLogger(__name__)
+
+_RULE = {"rule", "both"}
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Case:
     @property
     def rules(self) -> list[Rule]:
         """The rules to evaluate."""
-        changed = [named(self.file, self.tried)] if self.cause in {"rule", "both"} else []
+        changed = [named(self.file, self.tried)] if self.cause in _RULE else []
         return [*([] if self.stands else [self.rule]), *changed]
 
     @property
@@ -50,13 +53,17 @@ class Case:
 
 @dataclass(frozen=True)
 class Chosen:
-    """Members (customer_key, reason, degree) with what made them; `waits` says which version may not make them yet."""
+    """Members (customer_key, reason, degree) with what made them.
+
+    `waits` says which version may not make them yet, `untested` why nobody may be told of them.
+    """
 
     members: pa.Table
     digest: str
     model_versions: str
     evaluated_at: datetime | None
     waits: str = ""
+    untested: str = ""
 
 
 class Cases:
@@ -75,7 +82,7 @@ class Cases:
         self._rules[rule.name] = current or rule
         stands = current is None or self._is_carried(current, before, provided)
         cause = self._cause(rule, current, active, stands=stands)
-        if cause in {"rule", "both"}:
+        if cause in _RULE:
             self._evaluator.check(rule, provided)
         if cause or not self._unsettled.isdisjoint(rule.references):
             self._unsettled.add(rule.name)
@@ -85,12 +92,17 @@ class Cases:
         """Return the members, and let the file's version in where it may take the place of the active one."""
         kept = self._kept(case)
         today = kept if case.stands else self._evaluated(case.rule, batch.members(case.rule.name))
+        refused = untested(case.file, self._evaluator.warehouse) if case.active is None or case.cause in _RULE else ""
+        if case.active is None and refused:
+            return replace(today, untested=refused)
         if case.active is None:
             self._versions.begin(case.rule, Pin(definition(case.rule), today.model_versions), today.members.num_rows)
         if case.active is None or case.cause is None:
             return today
-        now = today if case.cause == "model" else self._evaluated(case.file, batch.members(case.tried))
         stays = today if case.cause == "rule" else kept  # by the scores of another model nobody is a member yet
+        if refused:
+            return replace(stays, waits=f"{refused}; version {case.active.version} goes on")
+        now = today if case.cause == "model" else self._evaluated(case.file, batch.members(case.tried))
         diff = difference(now.members, stays.members.drop(["degree"]), today.members, self._evaluator.as_of)
         pin = Pin(definition(case.file), now.model_versions)
         waits = self._versions.weigh(Proposal(case.file, pin, case.cause, diff))

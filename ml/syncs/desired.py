@@ -42,8 +42,8 @@ class Desired:
 def load_desired(warehouse: Warehouse, audience: Audience, as_of: AsOf) -> Desired:
     """Read who may be sent to the audience at `as_of`.
 
-    Raises `GuardTripped` when the segment's run was halted, `FatalError` when the segment was not built at
-    `as_of`, `NotEnoughData` when a configured property has no scores there.
+    Raises `GuardTripped` when the segment's run was halted or is untested, `FatalError` when the segment was not built
+    at `as_of`, `NotEnoughData` when a configured property has no scores there.
     """
     _check_run(warehouse, audience, as_of)
     members = read_members(warehouse, audience, as_of)
@@ -59,8 +59,9 @@ def _check_run(warehouse: Warehouse, audience: Audience, as_of: AsOf) -> None:
     runs = warehouse.read("segment_runs", ["status", "status_reason"], {"segment": audience.segment, "as_of": as_of})
     if not len(runs):
         raise FatalError(f"segment {audience.segment} was not built at {as_of}: run build_segments for it first")
-    if runs["status"].iloc[0] == "halted":
-        raise GuardTripped(f"segment {audience.segment} is halted at {as_of}: {runs['status_reason'].iloc[0]}")
+    status, reason = runs.iloc[0]
+    if status in {"halted", "untested"}:
+        raise GuardTripped(f"segment {audience.segment} is {status} at {as_of}: {reason}")
 
 
 def read_members(warehouse: Warehouse, audience: Audience, as_of: AsOf) -> pd.DataFrame:

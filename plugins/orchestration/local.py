@@ -47,6 +47,9 @@ DEMO_SEARCH_TRIALS = "4"
 UNATTENDED = {"approval": False}
 """Nobody can answer in this process, whatever the settings ask for."""
 
+UNSEEN = {"backtest": True}
+"""The demo's segments are new, and nobody is there to backtest them first."""
+
 CRM_CONNECTION = "AIRFLOW_CONN_HUBSPOT_DEFAULT"
 
 
@@ -75,7 +78,7 @@ def demo(asked: argparse.Namespace, console: Console) -> int:
 
     with in_process(console) as (dags, screen):
         _write_raw_files(screen)
-        conf = {"as_of": as_of, **UNATTENDED, **_for_a_moved_clock(as_of, _warehouse())}
+        conf = {"as_of": as_of, **UNATTENDED, **UNSEEN, **_for_a_moved_clock(as_of, _warehouse())}
         runs = run_all({dag_id: dag for dag_id, dag in dags.items() if not on_request(dag)}, conf, screen)
         found = summary.summarise(as_of, runs, _warehouse())
     summary.write(found, summary.summary_path())

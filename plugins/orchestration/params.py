@@ -55,6 +55,13 @@ ACCEPT_CHANGES = Param(
     description="Let changed definitions and models in although they are beyond a segment's guard. For a person who "
     "has seen the difference.",
 )
+BACKTEST = Param(
+    settings().backtests == "automatic",
+    type="boolean",
+    title="Backtest what is new",
+    description="Replay new and changed definitions on two past dates before they are built. Without it, those that "
+    "were never backtested wait for `audienceflow segments backtest`.",
+)
 NOTE = Param(None, type=["null", "string"], title="Note", description="Why; kept with the version.")
 MODEL = Param(type="string", minLength=1, title="Model", description="Registered model, such as `churn_28d`.")
 EARLIER_VERSION = Param(

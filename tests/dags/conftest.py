@@ -89,6 +89,7 @@ class Stages:
                 "check_ready": check_ready,
                 "sync_targets": lambda: [{"segment": s, "destination": "hubspot"} for s in ("browsers", "lapsed")],
             },
+            "ml.segments.backtest": {"backtest_new": self._say("backtest")},
             "ml.segments.approve": {
                 "proposals": lambda as_of, names: self.proposals,
                 "answer": self._say("answer"),

@@ -88,6 +88,7 @@ def test_what_writes_the_warehouse_stands_in_line(dags):
         "watch_drift.measure",
         "score_customers.score",
         "score_customers.rank",
+        "build_segments.backtest",
         "build_segments.build",
         "build_segments.decide.settle",
         "build_segments.build_approved",
@@ -142,6 +143,8 @@ EDGES = {
         ("as_of", "publish"),
     },
     "build_segments": {
+        ("as_of", "backtest"),
+        ("backtest", "build"),
         ("as_of", "build"),
         ("build", "propose"),
         ("as_of", "propose"),

@@ -163,6 +163,16 @@ def test_a_changed_segment_is_settled_as_a_person_answers_and_built_again(fresh,
     assert (run.failure, "segment_runs" in run.published) == ("", True)
 
 
+def test_new_segments_are_backtested_before_they_are_built_where_a_run_asks_for_it(fresh, stages):
+    run = _run(fresh, "build_segments", as_of="2018-01-01", segments=["near"], backtest=True)
+    assert stages.calls == [("backtest", AS_OF, ["near"]), ("segments", AS_OF, ["near"])]
+    stages.calls.clear()
+    stages.refused = AS_OF  # whatever a backtest fails of, segments that are proven are built
+    run = _run(fresh, "build_segments", as_of="2018-01-01", backtest=True)
+    assert stages.calls == [("segments", AS_OF, None)]
+    assert "segment_runs" in run.published
+
+
 def test_an_unattended_run_asks_nobody(fresh, stages):
     stages.proposals = [{"name": "near", "version": "2", "subject": "near", "body": ""}]
     run = _run(fresh, "build_segments", as_of="2018-01-01")
