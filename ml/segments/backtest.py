@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from ml.errors import ConfigError
 from ml.segments.backtest_proof import definition_hash, untested
 from ml.segments.backtest_replay import Replay
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _DATES = 6
+_MOST_DATES = 400
 _NEW_DATES = 2  # of definitions that a run tests by itself: enough to see who comes and goes
 
 
@@ -60,7 +63,7 @@ def backtest(
     house = warehouse or Warehouse()
     past = _past(house, latest_as_of(house))
     cases = [past.case(name, past.catalogue[against].name if against else "") for name in dict.fromkeys(names)]
-    return past.prove([(case, past.dates(case, first, last, Duration(every))) for case in cases])
+    return past.prove([(case, past.dates(case, first, last, _step(every))) for case in cases])
 
 
 def backtest_new(
@@ -77,6 +80,13 @@ def backtest_new(
     cases = [past.case(rule.name) for rule in rules if untested(rule, past.warehouse)]
     found = past.prove([(case, past.latest(case)) for case in cases])
     return [{"name": one["segment"], "headline": one["headline"], "report": one["report_path"]} for one in found]
+
+
+def _step(every: str) -> Duration:
+    try:
+        return Duration(every)
+    except ValidationError as error:
+        raise ConfigError(f"--every: {error.errors()[0]['msg']}") from error
 
 
 def _past(house: Warehouse, until: AsOf) -> _Past:
@@ -105,12 +115,12 @@ class _Past:
         days = step.seconds / DAY
         end = parse_as_of(last) if last else self.until.minus(case.outcome.horizon.seconds / DAY)
         begin = parse_as_of(first) if first else end.minus(days * (_DATES - 1))
-        if not begin <= end <= self.until:
+        count = (end.epoch - begin.epoch) // step.seconds + 1
+        if not 0 < count <= _MOST_DATES or end > self.until:
             raise ConfigError(
-                f"{case.name}: dates from {begin} to {end} are none: begin no later than the end, and end no later "
-                f"than the data ({self.until})"
+                f"{case.name}: {max(count, 0)} dates from {begin} to {end}: begin before the end, end no later than "
+                f"the data ({self.until}), and take {_MOST_DATES} dates at most"
             )
-        count = int((end.epoch - begin.epoch) // step.seconds) + 1
         return tuple(end.minus(days * back) for back in reversed(range(count)))
 
     def latest(self, case: Case) -> tuple[AsOf, ...]:

@@ -10,6 +10,7 @@ import typer
 import yaml
 from rich.console import Console
 
+from ml.segments.commands_backtest import app as backtest
 from ml.segments.commands_review import app as review
 from ml.segments.prints import print_json, print_table
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Check, read and try out segments.")
 app.add_typer(review)
+app.add_typer(backtest)
 
 Name = Annotated[str, typer.Argument(help="Segment: the file's name in config/segments without .yaml.")]
 AsOf = Annotated[str, typer.Option(help="Point in time (2018-01-01); default: the latest with features.")]

@@ -134,7 +134,7 @@ class Outcome(Form):
         share = f"{self.top_spend.share:.0%}" if self.top_spend else ""
         return {
             "churn": f"places no order within {time}",
-            "collapse": f"places no order within {time}, or spends less than half of the {time} before",
+            "collapse": f"places no order within {time}, or spends less than half as much as in the {time} before",
             "order": f"orders{of} within {time}",
             "redemption": f"redeems an offer{of} within {time}",
             "top_spend": f"is among the {share} who spend most in the next {time}",
