@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _REFERENCE_ROWS = 5_000
-_LIBRARIES = ("scikit-learn", "xgboost-cpu", "lightgbm", "numpy")
+_LIBRARIES = ("scikit-learn", "xgboost-cpu", "lightgbm", "optuna", "numpy")
 
 
 def model_names() -> list[str]:
