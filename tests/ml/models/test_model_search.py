@@ -142,6 +142,15 @@ def test_weights_that_the_file_asks_for_are_used_and_calibrated_away():
     assert fitted.scorer.predict(seen).mean() == pytest.approx(rate, rel=0.25)
 
 
+def test_what_earlier_windows_came_to_calibrates_too():
+    usual = points.data(customers=900)
+    lively = replace(usual, calibration=points.snapshot(900, 56, base=1.0))
+    fitted = fit_candidates(points.spec(candidates=SMALL, calibration="sigmoid", search={"trials": 0}), lively)
+    predicted, seen = fitted.scorer.predict(usual.test.features).mean(), lively.calibration.label.mean()
+    assert fitted.told["calibration.windows"] == "4"
+    assert usual.test.label.mean() < predicted < seen - 0.05, "one month's level is not carried over whole"
+
+
 def test_a_search_needs_no_warehouse_and_leaves_the_linear_baseline_a_candidate():
     found = _hunt(points.data(), candidates=SMALL, search={"trials": 0, "folds": 2})
     assert found.params == {"logistic": Logistic(), "lightgbm": LightGBM(n_estimators=15, num_leaves=4)}
