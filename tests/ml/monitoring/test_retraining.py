@@ -1,8 +1,9 @@
 """Retraining by evidence: each trigger, what it says, whom it tells, and how often."""
 
-from __future__ import logging
+from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 import pytest
