@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from ml.times import AsOf
 from ml.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    from ml.scores.past import PastModels, PastScores
+    from ml.scores.past import PastModels
 
 log = logging.getLogger(__name__)
 
@@ -98,23 +98,26 @@ class Replay:
         Membership is evaluated anew at each of them; what a definition says of entering or leaving other segments is
         seen from date to date. Consent and attributes are as they stand today.
         """
-        from ml.scores.past import PastModels
-
-        told, models = _Told(), PastModels(self.warehouse, self.until)
+        told, models = _Told(), self._past_models() if self._models else None
         for at in sorted(dates):
             yield self._moment(at, told, models)
 
-    def _moment(self, at: AsOf, told: _Told, models: PastModels) -> Moment:
+    def _past_models(self) -> PastModels:
+        from ml.scores.past import PastModels
+
+        return PastModels(self.warehouse, self.until)
+
+    def _moment(self, at: AsOf, told: _Told, models: PastModels | None) -> Moment:
         from ml.models.snapshots import ensure_features
 
         ensure_features([at], self.until, self.warehouse)
         base = self.warehouse.count("customer_features", {"as_of": at})
         if not base:
             return Moment(at, 0, {}, {rule.name: "no customer was known then" for rule in self.rules})
-        scores = models.scores(self._models, at, offers=self._offers)
-        evaluator = Evaluator(self.warehouse, at, self.known, told, scores.rows)
-        moment = Moment(at, base, {}, {})
-        ready = [rule for rule in self.rules if self._may(rule, scores, moment.refused)]
+        scores = models.scores(self._models, at, offers=self._offers) if models else None
+        evaluator = Evaluator(self.warehouse, at, self.known, told, scores.rows if scores else None)
+        moment, missing = Moment(at, base, {}, {}), scores.missing if scores else {}
+        ready = [rule for rule in self.rules if self._may(rule, missing, moment.refused)]
         with evaluator.batch(ready) as batch:
             for rule in ready:
                 moment.replayed[rule.name] = _replayed(rule, batch, told)
@@ -129,11 +132,11 @@ class Replay:
     def _offers(self) -> set[str]:
         return {name for rule in self.rules if rule.name in self.wanted for name in _ranked(rule)}
 
-    def _may(self, rule: Rule, scores: PastScores, refused: dict[str, str]) -> bool:
+    def _may(self, rule: Rule, missing: Mapping[str, str], refused: dict[str, str]) -> bool:
         """Whether all that a rule needs is known; else note why not."""
         more = {*rule.models} - self._models or _ranked(rule) - self._offers
         reasons = [f"{' and '.join(sorted(more))} would have to be fitted for it"] if more else []
-        reasons += [scores.missing[name] for name in rule.models if name in scores.missing]
+        reasons += [missing[name] for name in rule.models if name in missing]
         reasons += [f"{name}, which it names: {refused[name]}" for name in rule.references if name in refused]
         if reasons:
             refused[rule.name] = "; ".join(reasons)

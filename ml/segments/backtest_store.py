@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,11 +40,11 @@ def keep(studies: Sequence[Study], known: Vocabulary, warehouse: Warehouse) -> l
         return []
     warehouse.create("customer_orders")
     currency = warehouse.scalar(_CURRENCY) or ""
-    runs = [{**_name(study), **summary(study), **_show(study, known, currency)} for study in studies]
-    days = [[{**_name(study), **day_row(day)} for day in study.days] for study in studies]
+    runs = [_whole(RUNS, {**_name(study), **summary(study), **_show(study, known, currency)}) for study in studies]
+    days = [[_whole(DATES, {**_name(study), **day_row(day)}) for day in study.days] for study in studies]
     part = {key: [run[key] for run in runs] for key in _name(studies[0])}
-    warehouse.write(DATES, _rows(DATES, chain(*days)), part)
-    warehouse.write(RUNS, _rows(RUNS, runs), part)
+    warehouse.write(DATES, pa.Table.from_pylist([*chain(*days)]), part)
+    warehouse.write(RUNS, pa.Table.from_pylist(runs), part)
     told = zip(studies, runs, days, strict=True)
     return [{**run, "headline": headline(study), "days": dated} for study, run, dated in told]
 
@@ -82,7 +82,7 @@ def day_row(day: Day) -> dict[str, Any]:
     if day.money:
         cents = {"spend_before_cents": day.money.before, "spend_after_cents": day.money.after}
         row |= {**cents, "outcome_cents": day.money.outcome}
-    return {name: value for name, value in row.items() if not name.startswith("recall_")}
+    return row
 
 
 def summary(study: Study) -> dict[str, Any]:
@@ -133,9 +133,9 @@ def _cents(values: list[int]) -> int | None:
     return round(sum(values) / len(values)) if values else None
 
 
-def _rows(name: str, rows: Iterable[dict[str, Any]]) -> pa.Table:
-    columns = table(name).column_names
-    return pa.Table.from_pylist([{column: row.get(column) for column in columns} for row in rows])
+def _whole(name: str, row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row with every column of its table."""
+    return {column: row.get(column) for column in table(name).column_names}
 
 
 def _log(study: Study, html: str) -> str:
