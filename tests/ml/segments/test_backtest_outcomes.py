@@ -38,7 +38,7 @@ def world() -> World:
 
 
 def campaigns(warehouse) -> None:
-    """Campaign a runs and targets 1 and 2, of whom 2 redeems; b was over; c targets 3 only after the week."""
+    """Campaign a runs and targets 1 and 2, of whom 2 redeems, and 5 after the week; b was over; c begins later."""
     days = {"a": (-10, 10), "b": (-20, -1), "c": (8, 20)}
     warehouse.write(
         "stg_campaigns",
@@ -51,7 +51,7 @@ def campaigns(warehouse) -> None:
         ),
     )
     told = [(1, "a", "targeted", -1), (2, "a", "targeted", -1), (3, "b", "targeted", -5), (3, "c", "targeted", 8)]
-    told += [(2, "a", "redeemed", 2), (3, "b", "redeemed", 2)]
+    told += [(5, "a", "targeted", 8), (2, "a", "redeemed", 2), (3, "b", "redeemed", 2)]
     found = [
         {"customer_key": key, "campaign_id": of, "response": what, "responded_epoch": AS_OF.plus(when).epoch}
         for key, of, what, when in told
