@@ -29,6 +29,7 @@ pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(900)]
 DIFFERS = {
     "loaded_at", "load_id", "run_id", "updated_at", "started_at", "ended_at", "quarantined_at", "merged_at", "at",
     "report_path", "report", "created_at_run", "recorded_run_id", "seconds", "assigned_at", "evaluated_at",
+    "proposed_at", "decided_at",
 }  # fmt: skip
 # Histories of attempts: a killed attempt is part of them.
 HISTORIES = {"sync_records", "sync_runs", "source_loads", "drift_runs", "training_snapshots"}
@@ -36,6 +37,7 @@ HISTORIES = {"sync_records", "sync_runs", "source_loads", "drift_runs", "trainin
 
 def _run(how: list[str], home: Path, config: Path) -> None:
     env = os.environ | {"AUDIENCEFLOW_HOME": str(home), "AUDIENCEFLOW_CONFIG_DIR": str(config)}
+    env["AUDIENCEFLOW_BACKTESTS"] = "automatic"
     env.pop("AIRFLOW_HOME", None)
     done = subprocess.run(
         [sys.executable, "-m", "tests.e2e.stages", *how],
