@@ -47,10 +47,10 @@ def _judged(study: Study) -> str:
     """Return what the interval of the lift allows to say."""
     ends = study.measured.lift if study.measured else None
     if ends is None or math.isnan(ends.low):
-        return "Too few of them to say more."
+        return "Too few to say more."
     if ends.low > 1:
-        return "It finds them more often than the base does."
-    return "It finds them less often than the base does." if ends.high < 1 else "That may be chance."
+        return "That is more than the base, beyond chance."
+    return "That is less than the base, beyond chance." if ends.high < 1 else "That may be chance."
 
 
 def _compared(study: Study) -> str:
@@ -73,9 +73,8 @@ def _tiles(study: Study, currency: str) -> list[Tile]:
             Tile("Recall", percent(found.rates.recall), _shares(found.recall), "of those whom it met were members"),
         ]
     if sizes:
-        made.append(Tile("Size", count(sum(sizes) / len(sizes)), f"{min(sizes):,} to {max(sizes):,}", "members a date"))
-    if stayed:
-        made.append(Tile("Stay", percent(sum(stayed) / len(stayed)), "", "of the members, to the next date"))
+        stay = f"members; {percent(sum(stayed) / len(stayed), 0)} stay to the next date" if stayed else "members"
+        made.append(Tile("Size", count(sum(sizes) / len(sizes)), f"{min(sizes):,} to {max(sizes):,}", stay))
     return [*made, *_stake(study, currency)]
 
 
