@@ -40,19 +40,20 @@ def _print(one: dict[str, Any]) -> None:
     from ml.settings import settings
 
     typer.echo(f"{one['segment']}, whether a customer {one['outcome']}. {one['headline']}")
-    head = ["date", "members", "entered", "left", "came true", "precision", "base", "recall", "lift", ""]
-    print_table(head, [_row(day) for day in one["days"]])
+    rows = [_row(day) for day in one["days"]]
+    head = ["date", "members", "in", "out", "true", "base", "lift", "95%", "note"]
+    has_notes = any(row[-1] for row in rows)
+    print_table(head if has_notes else head[:-1], rows if has_notes else [row[:-1] for row in rows])
     typer.echo(f"{settings().reports / one['report_path']}")
 
 
 def _row(day: dict[str, Any]) -> list[str]:
-    counts = [_count(day.get(name)) for name in ("size", "entered", "left_count", "hits")]
-    shares = [_share(day.get(name)) for name in ("precision", "base_rate", "recall")]
-    lift = "" if day.get("lift") is None else f"{day['lift']:.2f}"
-    if day.get("lift_low") is not None:
-        lift += f" [{day['lift_low']:.2f}, {day['lift_high']:.2f}]"
-    told = "; ".join(text for text in (day["status_reason"], day["warning"]) if text)
-    return [f"{day['as_of']:%Y-%m-%d}", *counts, *shares, lift, told]
+    counts = [_count(day[name]) for name in ("size", "entered", "left_count")]
+    shares = [_share(day[name]) for name in ("precision", "base_rate")]
+    lift = "" if day["lift"] is None else f"{day['lift']:.2f}"
+    ends = "" if day["lift_low"] is None else f"{day['lift_low']:.2f} to {day['lift_high']:.2f}"
+    note = "; ".join(text for text in (day["status_reason"], day["warning"]) if text)
+    return [f"{day['as_of']:%Y-%m-%d}", *counts, *shares, lift, ends, note]
 
 
 def _count(value: int | None) -> str:
