@@ -120,12 +120,28 @@ def run_dag(dag: DAG, conf: dict[str, Any], on_task: Callable[[str], None], ever
     manager.add_listener(watcher)
     began = time.monotonic()
     try:
-        with _seam(everything):
+        with own_parameters(dag), _seam(everything):
             run = dag.test(run_conf=conf)
     finally:
         manager.pm.unregister(watcher)
     failure = "" if str(run.state) == "success" else _in_words(run, watcher.errors)
     return StageRun(dag.dag_id, time.monotonic() - began, _returned(run), _published(dag, run), failure)
+
+
+@contextmanager
+def own_parameters(dag: DAG) -> Iterator[None]:
+    """Keep what a run was asked for to that run.
+
+    Airflow writes it onto the parameters themselves. That is harmless where each task has a process of its own; here
+    every run, and every DAG with the same field, would be asked for it from then on.
+    """
+    found: list[Any] = [param for owner in (dag, *dag.tasks) for _, param in owner.params.items()]  # noqa: PERF102
+    before = [param.value for param in found]
+    try:
+        yield
+    finally:
+        for param, value in zip(found, before, strict=True):
+            param.value = value
 
 
 @contextmanager

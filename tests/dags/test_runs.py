@@ -19,7 +19,11 @@ def _run(fresh, dag_id, **conf):
 
 
 def _states(dag, **arguments):
-    return {ti.task_id: str(ti.state) for ti in dag.test(**arguments).get_task_instances()}
+    from orchestration.inprocess import own_parameters
+
+    with own_parameters(dag):
+        run = dag.test(**arguments)
+    return {ti.task_id: str(ti.state) for ti in run.get_task_instances()}
 
 
 def _events(asset):
@@ -171,6 +175,16 @@ def test_new_segments_are_backtested_before_they_are_built_where_a_run_asks_for_
     run = _run(fresh, "build_segments", as_of="2018-01-01", backtest=True)
     assert stages.calls == [("segments", AS_OF, None)]
     assert "segment_runs" in run.published
+
+
+def test_what_one_run_was_asked_for_is_not_asked_of_the_next(fresh, stages):
+    dag = fresh("build_segments")
+    for conf in ({"segments": ["near"], "accept_changes": True}, {}):
+        from orchestration.inprocess import run_dag
+
+        run_dag(dag, {"as_of": "2018-01-01", **conf}, lambda _: None)
+    assert [names for _, _, names in stages.calls] == [["near"], None]
+    assert fresh("build_segments").params["accept_changes"] is False
 
 
 def test_an_unattended_run_asks_nobody(fresh, stages):
