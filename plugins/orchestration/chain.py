@@ -31,6 +31,7 @@ def run_all(dags: Mapping[str, DAG], conf: dict[str, Any], screen: Screen) -> di
 
 
 def _run(dag: DAG, conf: dict[str, Any], screen: Screen) -> StageRun:
+    # A demo asks every DAG for the same; `local.run` has refused what one DAG does not know.
     known = {name: value for name, value in conf.items() if name in dag.params}
     with screen.stage(dag.dag_id) as outcome:
         run = run_dag(dag, known, screen.task, screen.log_file)

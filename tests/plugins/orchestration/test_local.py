@@ -1,9 +1,13 @@
 """What `make demo` and `make run` accept, refuse and leave behind."""
 
 import io
+import json
 import os
+import re
 import subprocess
 import sys
+from argparse import Namespace
+from contextlib import nullcontext
 
 import pandas as pd
 import pytest
@@ -26,6 +30,28 @@ def test_a_configuration_is_a_json_object():
         local._conf("dry_run=true")
     with pytest.raises(ConfigError, match="must be a JSON object"):
         local._conf("[1]")
+
+
+@pytest.mark.parametrize(
+    ("conf", "message"),
+    [
+        ({"dryrun": True}, "CONF: sync_segments has no parameter 'dryrun'; did you mean dry_run?"),
+        ({"dry_run": True, "Segments": []}, "no parameter 'Segments'; did you mean segments?"),
+    ],
+)
+def test_a_misspelt_parameter_is_refused_before_anything_runs(home, monkeypatch, conf, message):
+    """`{"dryrun": true}`, dropped in silence, would really send."""
+    from airflow.sdk import DAG
+
+    sent = []
+    params = {"as_of": None, "dry_run": False, "segments": [], "approval": False}
+    dags = {"sync_segments": DAG("sync_segments", schedule=None, params=params)}
+    monkeypatch.setattr(local, "in_process", lambda _: nullcontext((dags, _screen())))
+    monkeypatch.setattr("orchestration.chain.run_all", lambda *asked: sent.append(asked))
+    asked = Namespace(dag="sync_segments", conf=json.dumps(conf))
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        local.run(asked, Console())
+    assert sent == []
 
 
 def test_approval_is_refused_where_nobody_can_answer_and_off_unless_asked():
