@@ -17,6 +17,7 @@ from ml.masking import mask
 from ml.syncs.plan import LEDGER_TEXTS, Plan, conform_ledger, empty_ledger
 
 if TYPE_CHECKING:
+    from ml.syncs.audience import Audience
     from ml.warehouse import Warehouse
 
 
@@ -26,11 +27,15 @@ def now() -> datetime:
 
 
 class Ledger:
-    """One audience's rows of `sync_ledger`, in memory and in the warehouse, and the attempts of this run."""
+    """One audience's rows of `sync_ledger`, in memory and in the warehouse, and the attempts of this run.
 
-    def __init__(self, warehouse: Warehouse, destination: str, audience: str, run_id: str) -> None:
+    What another account of the platform was told is not there: its record ids mean nothing here.
+    """
+
+    def __init__(self, warehouse: Warehouse, audience: Audience, account: str, run_id: str) -> None:
         self._warehouse = warehouse
-        self._place = {"destination": destination, "audience": audience}
+        self._audience = {"destination": audience.destination, "audience": audience.segment}
+        self._place = {**self._audience, "account": account}
         self._run_id = run_id
         read = warehouse.read("sync_ledger", where=self._place)
         self._rows = _writable(conform_ledger(read.drop(columns=list(self._place))))
@@ -40,10 +45,16 @@ class Ledger:
         """Every record of the audience, as `plan_sync` wants them."""
         return conform_ledger(self._rows.reset_index())
 
+    def known_elsewhere(self) -> int:
+        """Return how many records of the audience other accounts were told of, when this one was told of none."""
+        if len(self._rows):
+            return 0
+        return len(self._warehouse.read("sync_ledger", ["customer_key"], self._audience))
+
     def held_elsewhere(self) -> frozenset[str]:
-        """Return the ids of the destination's contacts that are members of another audience of ours."""
+        """Return the ids of the account's contacts that are members of another audience of ours."""
         where = {
-            "destination": self._place["destination"],
+            **self._place,
             "audience": ("!=", self._place["audience"]),
             "is_member": True,
         }
@@ -118,7 +129,7 @@ class Ledger:
         keys = operations.index
         rows = self._rows.loc[keys, ["last_error", "updated_at"]]
         rows = rows.rename(columns={"last_error": "error", "updated_at": "attempted_at"})
-        rows = rows.assign(operation=operations, outcome=outcome, **self._place)
+        rows = rows.assign(operation=operations, outcome=outcome, **self._audience)
         if len(rows):
             self._warehouse.write("sync_records", rows.reset_index(), {"run_id": self._run_id})
 

@@ -53,6 +53,13 @@ class Platform(Protocol):
 
     batch_rows: int
 
+    @property
+    def account(self) -> str:
+        """Which account of the platform this is, without a secret: the ledger keeps accounts apart.
+
+        The same over restarts and new tokens. Raises `ConfigError` when nothing says which.
+        """
+
     def ensure_properties(self, properties: Sequence[PropertySpec]) -> list[str]:
         """Create the properties that are missing and return their names."""
 

@@ -8,7 +8,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ml.errors import AudienceflowError, GuardTripped, RetriableError
+from ml.errors import AudienceflowError, ConfigError, GuardTripped, RetriableError
 from ml.masking import mask
 from ml.syncs.audience import Audience, audience
 from ml.syncs.desired import Desired, load_desired
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from ml.syncs.platform import Platform
 
 log = logging.getLogger(__name__)
+
+
+NEW_ACCOUNT = (
+    "%s: %s was never told of this audience; the ledger's %s records are another account's and do not count here"
+)
 
 
 class Incomplete(RetriableError):
@@ -93,7 +98,10 @@ class Sync:
 
     def _run(self, platform: Platform, report: Report, *, override_guards: bool) -> None:
         desired = load_desired(self._warehouse, self.audience, self._as_of)
-        ledger = Ledger(self._warehouse, self.audience.destination, self.audience.segment, self._run_id)
+        account = _account(platform, needed=not report.dry_run)
+        ledger = Ledger(self._warehouse, self.audience, account, self._run_id)
+        if elsewhere := ledger.known_elsewhere():
+            log.warning(NEW_ACCOUNT, self.audience, account or "no account", f"{elsewhere:,}")
         plan = self._plan(desired, ledger, None if override_guards else self.audience.guard_at(self._as_of))
         _note(report, plan, desired)
         if report.dry_run or plan.is_empty:
@@ -140,6 +148,16 @@ class Sync:
         import pyarrow as pa
 
         self._warehouse.write("sync_runs", pa.Table.from_pylist([row]))
+
+
+def _account(platform: Platform, *, needed: bool) -> str:
+    """Return the platform's account; a plan may be made without a connection, as if nothing was ever sent."""
+    try:
+        return platform.account
+    except ConfigError:
+        if needed:
+            raise
+        return ""
 
 
 def open_audience(platform: Platform, audience: Audience) -> str:

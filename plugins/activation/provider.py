@@ -17,8 +17,12 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-class-name": "activation.hooks.hubspot.HubSpotHook",
                 "hook-name": "HubSpot",
                 "ui-field-behaviour": {
-                    "hidden-fields": ["schema", "login", "port", "extra"],
-                    "relabeling": {"host": "Address", "password": "Private app token"},
+                    "hidden-fields": ["schema", "port", "extra"],
+                    "relabeling": {
+                        "host": "Address",
+                        "login": "Portal number",
+                        "password": "Private app token",
+                    },
                     "placeholders": {"host": "https://api.hubapi.com"},
                 },
             }

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
@@ -46,7 +46,8 @@ class HubSpotHook(BaseHook):
     """Transport to one HubSpot account. Knows nothing of segments.
 
     Args:
-        hubspot_conn_id: Airflow connection with `host` and `password` (a private app's token).
+        hubspot_conn_id: Airflow connection with `host`, `password` (a private app's token) and, where several
+            portals are used, `login` (the portal's number).
         requests, seconds: what the account allows in a sliding window.
         batch_rows, batch_bytes: caps of one upsert.
         timeout: seconds for one answer.
@@ -90,11 +91,26 @@ class HubSpotHook(BaseHook):
         limiter = account_limiter(settings().home / "rate_limits", host, token, *self._rate)
         return JsonClient(account, limiter.wait, self._timeout, self._transport)
 
+    @property
+    def account(self) -> str:
+        """The address without its port, and the portal's number where the connection's login gives it.
+
+        Neither port nor token counts: a sandbox takes a new port each time, and a token is renewed. Raises
+        `ConfigError` when there is no connection.
+        """
+        found = self._connection()
+        host = urlsplit(_base_url(found)).hostname or ""
+        return f"{host}/{found.login}" if found.login else host
+
     def get_conn(self) -> JsonClient:
         """Return the HTTP client (Airflow's name for it)."""
         return self.client
 
     def _credentials(self) -> tuple[str, str]:
+        found = self._connection()
+        return _base_url(found), str(found.password)
+
+    def _connection(self) -> Any:
         variable = f"AIRFLOW_CONN_{self.hubspot_conn_id.upper()}"
         mend = f"set {variable}='{EXAMPLE}', or add it in Airflow under Admin, Connections"
         try:
@@ -104,7 +120,7 @@ class HubSpotHook(BaseHook):
         for name, value in (("host", found.host), ("password", found.password)):
             if not value:
                 raise ConfigError(f"Connection {self.hubspot_conn_id!r} has no {name}: {mend}")
-        return _base_url(found), str(found.password)
+        return found
 
     # -- properties and lists -----------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ class FakePlatform:
     """Behaves like a CRM with static lists. `silent` counts calls that go unanswered, after the write when `late`."""
 
     batch_rows = 100
+    account = "crm.example"
 
     def __init__(self):
         self.contacts, self.lists, self.members = {}, {}, {}

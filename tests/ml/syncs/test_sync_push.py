@@ -226,6 +226,35 @@ def test_who_left_while_the_list_was_deleted_is_forgotten(sync, platform, world)
     assert sync().counts()["removes"] == 0
 
 
+# -- accounts -----------------------------------------------------------------------------------------
+
+
+def test_what_another_account_was_told_does_not_count(sync, platform, world, caplog):
+    """After a demo against a sandbox, the real CRM gets everybody, and no record id of the sandbox's."""
+    sync()
+    real = FakePlatform()
+    real.account = "api.hubapi.com"
+    fill(world, people(20))
+    report = Sync("loyal", AS_OF, "hubspot", world).run(real)
+    assert (report.adds, report.removes, report.tally.confirmed) == (20, 0, 20)
+    assert len(real.emails_on(LIST)) == 20
+    assert "hubspot/loyal: api.hubapi.com was never told of this audience; the ledger's 30 records" in caplog.text
+    back = sync(override_guards=True)
+    assert (back.adds, back.updates, back.removes) == (0, 0, 10), "each account keeps its own"
+
+
+def test_who_is_in_another_account_s_audience_keeps_no_score_in_this_one(platform, world):
+    fill(world, people(30), segment="browsing")
+    fill(world, people(30))
+    other = FakePlatform()
+    other.account = "api.hubapi.com"
+    Sync("browsing", AS_OF, "hubspot", world).run(other)
+    Sync("loyal", AS_OF, "hubspot", world).run(platform)
+    fill(world, people(29))
+    Sync("loyal", AS_OF, "hubspot", world).run(platform)
+    assert platform.contacts["c30@example.com"]["af_churn"] == ""
+
+
 # -- guards and records -------------------------------------------------------------------------------
 
 

@@ -22,6 +22,11 @@ class DestinationContract:
         platform.change_membership(list_id, ids, [])
         return list_id, ids
 
+    def test_the_account_has_a_name_that_shows_no_secret(self, platform):
+        assert platform.account
+        assert platform.account == platform.account.strip()
+        assert "sandbox-token" not in platform.account
+
     def test_properties_are_created_once(self, platform):
         assert platform.ensure_properties([SCORE]) == ["af_score"]
         assert platform.ensure_properties([SCORE]) == []

@@ -1,5 +1,7 @@
 """HubSpot against the destination contract, and against every bad answer that a CRM can give."""
 
+import json
+
 import pytest
 from contract import SCORE, DestinationContract, contacts
 
@@ -204,13 +206,28 @@ def test_a_missing_connection_says_what_to_set(unset):
 
 @pytest.mark.parametrize("missing", ["host", "password"])
 def test_an_incomplete_connection_says_what_lacks(unset, missing):
-    import json
-
     whole = {"conn_type": "hubspot", "host": "https://api.hubapi.com", "password": "t"}
     whole.pop(missing)
     unset.setenv("AIRFLOW_CONN_HUBSPOT_DEFAULT", json.dumps(whole))
     with pytest.raises(ConfigError, match=f"'hubspot_default' has no {missing}: set AIRFLOW_CONN"):
         make().ensure_list("AF test")
+
+
+@pytest.mark.parametrize(
+    ("connection", "account"),
+    [
+        ({"host": "https://api.hubapi.com"}, "api.hubapi.com"),
+        ({"host": "https://api.hubapi.com", "password": "renewed"}, "api.hubapi.com"),
+        ({"host": "api.hubapi.com", "login": "1234567"}, "api.hubapi.com/1234567"),
+        ({"host": "http://127.0.0.1:8070"}, "127.0.0.1"),
+        ({"host": "http://127.0.0.1", "port": 8071}, "127.0.0.1"),
+        ({"host": "https://us:secret@proxy.example"}, "proxy.example"),
+    ],
+)
+def test_an_account_is_its_address_and_portal_whatever_port_and_token(unset, connection, account):
+    whole = {"conn_type": "hubspot", "password": "t", **connection}
+    unset.setenv("AIRFLOW_CONN_HUBSPOT_DEFAULT", json.dumps(whole))
+    assert make().account == account
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 """The operator over real HTTP: once on a real warehouse, then on one in memory."""
 
+import json
+
 import pytest
 
-from activation.sandbox import connection_json
+from activation.sandbox import connection_json, running_sandbox
 from ml.errors import ConfigError, FatalError, GuardTripped
 from ml.syncs.run import Incomplete
 from tests.ml.syncs.memory import MemoryWarehouse
@@ -63,6 +65,24 @@ def test_a_dry_run_prints_what_the_real_run_does_and_the_next_run_sends_nothing(
     sandbox.clear()
     again = run()
     assert (again["adds"], again["updates"], again["removes"], sandbox.log()) == (0, 0, 0, [])
+
+
+def test_the_sandbox_stays_one_account_although_its_port_changes(world, sandbox, tmp_path, monkeypatch):
+    run()
+    with running_sandbox(tmp_path / "crm.jsonl", rate=100_000) as again:
+        assert again != sandbox.url
+        monkeypatch.setenv("AIRFLOW_CONN_HUBSPOT_DEFAULT", connection_json(again))
+        counts = run()
+    assert (counts["adds"], counts["updates"], counts["removes"]) == (0, 0, 0)
+
+
+def test_another_portal_is_sent_everybody(world, sandbox, tmp_path, monkeypatch):
+    run()
+    with running_sandbox(tmp_path / "portal.jsonl", rate=100_000) as portal:
+        connection = {**json.loads(connection_json(portal)), "login": "1234567"}
+        monkeypatch.setenv("AIRFLOW_CONN_HUBSPOT_DEFAULT", json.dumps(connection))
+        counts = run()
+    assert (counts["adds"], counts["confirmed"]) == (30, 30)
 
 
 def test_a_dry_run_needs_no_connection(world, monkeypatch):
