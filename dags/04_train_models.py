@@ -8,7 +8,6 @@ both cards. A model that is refused (too little data, a leak) fails its task and
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
@@ -17,7 +16,7 @@ from airflow.sdk import AssetOrTimeSchedule, TriggerRule, dag, task, task_group
 
 from orchestration.approvals import said
 from orchestration.assets import CHAMPIONS, RETRAINING, tables
-from orchestration.house import cron, house
+from orchestration.house import ANSWER_WITHIN, cron, house
 from orchestration.params import AS_OF, NOTE, PROMOTION_APPROVAL, as_of_task, choice, pick, publish
 from orchestration.triggers import jobs
 
@@ -26,7 +25,7 @@ from orchestration.triggers import jobs
     schedule=AssetOrTimeSchedule(timetable=cron("0 5 * * 1"), assets=[RETRAINING]),
     params={"as_of": AS_OF, "models": choice("Models", "models of config/models"), "approval": PROMOTION_APPROVAL},
     doc_md=__doc__,
-    **house("models", owner="ml-engineering", minutes=120),
+    **house("models", owner="ml-engineering", minutes=120, asks=True),
 )
 def train_models() -> None:
     @task
@@ -61,7 +60,7 @@ def train_models() -> None:
             subject=subject,
             body=body,
             params={"note": NOTE},
-            response_timeout=timedelta(hours=12),
+            response_timeout=ANSWER_WITHIN,
             execution_timeout=None,
             defaults="Reject",
         )

@@ -9,7 +9,6 @@ is not activated, unless its file says why. A segment that cannot be built, is o
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
@@ -18,7 +17,7 @@ from airflow.sdk import TriggerRule, dag, task, task_group
 
 from orchestration.approvals import said
 from orchestration.assets import tables
-from orchestration.house import WRITER, house
+from orchestration.house import ANSWER_WITHIN, WRITER, house
 from orchestration.params import ACCEPT_CHANGES, AS_OF, BACKTEST, NOTE, SEGMENT_APPROVAL, as_of_task, choice, publish
 
 FINE = TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
@@ -34,7 +33,7 @@ FINE = TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
         "backtest": BACKTEST,
     },
     doc_md=__doc__,
-    **house("segments", owner="marketing-ops"),
+    **house("segments", owner="marketing-ops", asks=True),
 )
 def build_segments() -> None:
     @task(pool=WRITER)
@@ -62,7 +61,7 @@ def build_segments() -> None:
             subject=subject,
             body=body,
             params={"note": NOTE},
-            response_timeout=timedelta(hours=12),
+            response_timeout=ANSWER_WITHIN,
             execution_timeout=None,
             defaults="Reject",
         )

@@ -6,7 +6,6 @@ first and waits. A guard that trips stops that segment's push before its first r
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
@@ -15,7 +14,7 @@ from airflow.sdk import TriggerRule, dag, task
 
 from activation.operators.sync import SyncSegmentOperator
 from orchestration.assets import tables
-from orchestration.house import house
+from orchestration.house import ANSWER_WITHIN, house
 from orchestration.params import APPROVAL, AS_OF, DRY_RUN, OVERRIDE_GUARDS, as_of_task, choice, pick, publish
 
 PLAN = """| segment | platform | adds | updates | removes |
@@ -35,7 +34,7 @@ PLAN = """| segment | platform | adds | updates | removes |
         "override_guards": OVERRIDE_GUARDS,
     },
     doc_md=__doc__,
-    **house("activation", owner="marketing-ops"),
+    **house("activation", owner="marketing-ops", asks=True),
 )
 def sync_segments() -> None:
     @task
@@ -65,7 +64,7 @@ def sync_segments() -> None:
         task_id="approve",
         subject="Send these changes?",
         body=PLAN,
-        response_timeout=timedelta(hours=12),
+        response_timeout=ANSWER_WITHIN,
         execution_timeout=None,
         defaults="Reject",
     )

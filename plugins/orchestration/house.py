@@ -14,6 +14,9 @@ from orchestration.retries import RetryByError
 WRITER = "warehouse_writer"
 """Pool of the tasks that write the warehouse: one slot for DuckDB, whose file has one writer."""
 
+ANSWER_WITHIN = timedelta(hours=12)
+"""How long a task waits for a person's approval; no answer is a no."""
+
 ON_REQUEST = "on request"
 """Tag of the DAGs that only a person starts: no stage of the chain."""
 
@@ -23,19 +26,20 @@ def cron(expression: str) -> CronTriggerTimetable:
     return CronTriggerTimetable(expression, timezone=settings().timezone, run_immediately=False)
 
 
-def house(*tags: str, owner: str = "data-team", minutes: int = 30) -> dict[str, Any]:
+def house(*tags: str, owner: str = "data-team", minutes: int = 30, asks: bool = False) -> dict[str, Any]:
     """Return the arguments of `@dag` that every DAG shares.
 
     Args:
         tags: Airflow tags beside `audienceflow`.
         owner: the team that answers for the DAG.
         minutes: a task's time limit; a run has six times as long.
+        asks: whether a task waits for a person; the run then has the time of the answer besides.
     """
     return {
         "catchup": False,
         "max_active_runs": 1,
         "tags": ["audienceflow", *tags],
-        "dagrun_timeout": timedelta(minutes=6 * minutes),
+        "dagrun_timeout": timedelta(minutes=6 * minutes) + (ANSWER_WITHIN if asks else timedelta()),
         "default_args": {
             "owner": owner,
             "retries": 2,

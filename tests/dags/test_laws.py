@@ -77,6 +77,19 @@ def test_a_dag_says_what_it_is_whose_it_is_and_how_it_fails(dags, dag_id):
         assert task.execution_timeout or task.task_id in {"approve", "decide.approve"}
 
 
+def _approval(dag):
+    return next((task for task in dag.tasks if task.task_id.rpartition(".")[2] == "approve"), None)
+
+
+def test_a_run_outlasts_the_answer_that_it_waits_for(dags):
+    """Or Airflow fails the run before the person answers, and what settles the answer is skipped."""
+    asking = {name: task for name, dag in dags.items() if (task := _approval(dag))}
+    assert sorted(asking) == ["build_segments", "sync_segments", "train_models"]
+    for name, approve in asking.items():
+        slowest = max(task.execution_timeout for task in dags[name].tasks if task.execution_timeout)
+        assert dags[name].dagrun_timeout >= approve.response_timeout + 6 * slowest
+
+
 def test_what_writes_the_warehouse_stands_in_line(dags):
     pools = {
         f"{dag.dag_id}.{task.task_id}" for dag in dags.values() for task in dag.tasks if task.pool != "default_pool"
