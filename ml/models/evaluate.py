@@ -25,8 +25,8 @@ from ml.models.metrics import (
     precision_at,
 )
 from ml.models.slices import slice_table
-from ml.models.survival import measures
-from ml.models.thresholds import choice_table, contact_choices, round_choices, segment_choices, wilson
+from ml.models.survival import measures, outlooks
+from ml.models.thresholds import choice_table, contact_choices, threshold_table, wilson
 from ml.models.value import coverage
 from ml.settings import settings
 
@@ -92,23 +92,28 @@ def evaluate(
     predicted = {name: Predicted(data.test.label, score) for name, score in (ruled | scores).items()}
     found = {name: measure(p, metrics_of(spec)) for name, p in predicted.items()}
     ours, actual = scores[chosen], data.test.label
-    contacted = contact_choices(spec, ours)
+    contacted, later = contact_choices(spec, ours), outlooks(candidates[chosen], data.test)
     slices = slice_table(spec, data.test, ours, contacted[1].chosen, warehouse)
     return Evaluation(
         chosen,
         found[chosen]
         | _intervals(spec, predicted[chosen])
         | coverage(candidates[chosen], ours, actual)
-        | measures(candidates[chosen], data.test)
+        | measures(later)
         | _context(data, slices),
         {name: found[name] for name in (*ruled, spec.linear)},
         {name: found[name] for name in scores},
         decile_table(predicted[chosen]),
         pd.DataFrame({"customer_key": data.test.keys, "actual": actual, **ruled, **scores}),
         choice_table(spec, contacted, ours, actual),
-        choice_table(spec, segment_choices(spec, ours) + round_choices(spec, ours), ours, actual),
+        threshold_table(spec, stored(spec, later, predicted[chosen])),
         slices,
     )
+
+
+def stored(spec: ModelSpec, later: Mapping[int, Predicted], ours: Predicted) -> dict[str, Predicted]:
+    """Return what was predicted and happened under the names of the scores: one, or a survival model's horizons."""
+    return {spec.score_within(days): p for days, p in later.items()} or {spec.score_name: ours}
 
 
 def decile_table(p: Predicted) -> pd.DataFrame:

@@ -33,6 +33,16 @@ _CALIBRATIONS = {True: ("auto", "level", "btyd", "btyd_spread", "none"), False: 
 
 _OTHERS_CANDIDATES = {True: ("logistic",), False: ("tweedie_glm", "two_part")}
 
+# Keys that would change nothing: whoever writes one believes that it does.
+_WITHOUT_EFFECT: dict[str, dict[str, str]] = {
+    "survival": {
+        "search": "takes the candidates' values as they are written",
+        "weights": "learns hazards as they are, in which orders are not rare",
+        "calibration": "always puts one logistic curve over its hazards",
+    },
+    "clv": {"weights": "expects amounts, in which no outcome is the rarer one"},
+}
+
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -182,12 +192,16 @@ class ModelSpec(_Shared):
     @property
     def score_names(self) -> tuple[str, ...]:
         """The names under which its scores are stored: its own, or one a horizon."""
-        return tuple(f"{self.name}_{days}d" for days in self.survival_days) or (self.name,)
+        return tuple(self.score_within(days) for days in self.survival_days) or (self.name,)
 
     @property
     def score_name(self) -> str:
         """The one of them that speaks of `horizon_days`."""
-        return f"{self.name}_{self.horizon_days}d" if self.survival_days else self.name
+        return self.score_within(self.horizon_days) if self.survival_days else self.name
+
+    def score_within(self, days: int) -> str:
+        """Return the name of a survival model's score within so many days."""
+        return f"{self.name}_{days}d"
 
     @property
     def primary(self) -> str:
@@ -235,6 +249,10 @@ class ModelFile(_Shared):
             "candidates: tweedie_glm and two_part are for clv, logistic is for the others": not any(
                 getattr(self.candidates, name) for name in _OTHERS_CANDIDATES[self.task == "clv"]
             ),
+            **{
+                f"{key}: {self.task} {why}; leave it out": key not in self.model_fields_set
+                for key, why in _WITHOUT_EFFECT.get(self.task, {}).items()
+            },
         }
         broken = [rule for rule, holds in rules.items() if not holds]
         if broken:

@@ -27,7 +27,7 @@ from ml.settings import settings
 from ml.times import DAY
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sklearn.pipeline import Pipeline
 
@@ -133,15 +133,21 @@ def fit_hazards(spec: ModelSpec, data: TrainingSet) -> tuple[dict[str, Scorer], 
     return scorers, told | ({"survival.refused": "; ".join(refused)} if refused else {})
 
 
-def measures(scorer: Scorer, test: Snapshot) -> dict[str, float]:
-    """Return AUC, Brier score, calibration error, base rate and expectation of every horizon; none without."""
+def outlooks(scorer: Scorer, test: Snapshot) -> dict[int, Predicted]:
+    """Return what was expected and what happened within each horizon, by its days; nothing of other models."""
     if test.waits is None:
         return {}
-    model, found = scorer.pipeline, dict[str, float]()
-    for days, silent in zip(model.days, model.survival(test.features).T, strict=True):
-        actual = (test.waits >= days).astype(np.float64)
-        numbers = measure(Predicted(actual, silent), {name: PROBABILITY[name] for name in _MEASURED})
-        numbers |= {"base": float(actual.mean()), "expected": float(silent.mean())}
+    model, waits = scorer.pipeline, test.waits
+    curves = zip(model.days, model.survival(test.features).T, strict=True)
+    return {days: Predicted((waits >= days).astype(np.float64), silent) for days, silent in curves}
+
+
+def measures(seen: Mapping[int, Predicted]) -> dict[str, float]:
+    """Return AUC, Brier score, calibration error, base rate and expectation of every horizon."""
+    found = dict[str, float]()
+    for days, p in seen.items():
+        numbers = measure(p, {name: PROBABILITY[name] for name in _MEASURED})
+        numbers |= {"base": float(p.actual.mean()), "expected": float(p.score.mean())}
         found |= {f"{name}_{days}d": number for name, number in numbers.items()}
     return found
 

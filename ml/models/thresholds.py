@@ -13,9 +13,11 @@ from ml.errors import ConfigError
 from ml.settings import settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
-    from ml.models.metrics import Array
+    from ml.models.metrics import Array, Predicted
     from ml.models.spec import ModelSpec
     from ml.segments.forms import Bounds, Portion
     from ml.segments.standing import ScoreCondition
@@ -44,13 +46,13 @@ def contact_choices(spec: ModelSpec, score: Array) -> list[Choice]:
     ]
 
 
-def segment_choices(spec: ModelSpec, score: Array) -> list[Choice]:
-    """Return the customers that each condition of a segment on this model's score would choose from among these."""
+def segment_choices(name: str, score: Array) -> list[Choice]:
+    """Return the customers that each condition of a segment on the score of this name would choose from among these."""
     from ml.segments.words import sentence
 
     used: dict[Any, list[str]] = {}
-    for name, condition in _conditions(spec):
-        used.setdefault(condition, []).append(name)
+    for segment, condition in _conditions(name):
+        used.setdefault(condition, []).append(segment)
     return [Choice(sentence(c, {}), tuple(names), meets(c, score)) for c, names in used.items()]
 
 
@@ -74,6 +76,18 @@ def meets(condition: ScoreCondition, score: Array) -> NDArray[np.bool_]:
         if portion is not None:
             tests.append(place <= _number(portion, len(score)))
     return np.asarray(np.logical_and.reduce(tests), dtype=np.bool_)
+
+
+def threshold_table(spec: ModelSpec, scores: Mapping[str, Predicted]) -> pd.DataFrame:
+    """Return a `choice_table` of the segments' conditions on any of a model's scores, then of round probabilities.
+
+    `scores` are what was predicted and happened, by the name under which a score is stored: of a survival model one a
+    horizon, each of them with its own outcome. Round probabilities are those of `spec.score_name`.
+    """
+    chosen = {name: segment_choices(name, p.score) for name, p in scores.items()}
+    chosen[spec.score_name] += round_choices(spec, scores[spec.score_name].score)
+    tables = [choice_table(spec, chosen[name], p.score, p.actual) for name, p in scores.items() if chosen[name]]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
 def choice_table(spec: ModelSpec, choices: list[Choice], score: Array, actual: Array) -> pd.DataFrame:
@@ -166,8 +180,8 @@ def _number(portion: Portion, everybody: int) -> float:
     return float(np.ceil(portion.share * everybody - 1e-9))  # 0.15 of 2,000 is 300 and not 301
 
 
-def _conditions(spec: ModelSpec) -> list[tuple[str, ScoreCondition]]:
-    """Return the segments' conditions on this model's score; definitions that are wrong are reported elsewhere."""
+def _conditions(score: str) -> list[tuple[str, ScoreCondition]]:
+    """Return the segments' conditions on a score; definitions that are wrong are reported elsewhere."""
     from ml.segments.catalogue import load_catalogue
     from ml.segments.conditions import leaves
     from ml.segments.standing import ScoreCondition
@@ -180,5 +194,5 @@ def _conditions(spec: ModelSpec) -> list[tuple[str, ScoreCondition]]:
         (name, leaf)
         for name, segment in segments.items()
         for leaf in leaves(segment.who)
-        if isinstance(leaf, ScoreCondition) and leaf.score == spec.name and leaf.rank is None  # other models decide
+        if isinstance(leaf, ScoreCondition) and leaf.score == score and leaf.rank is None  # other models decide
     ]

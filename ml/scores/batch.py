@@ -53,7 +53,7 @@ def score_model(name: str, as_of: str, *, warehouse: Warehouse | None = None) ->
     scorer = registry.load_scorer(champion)
     ensure_history(spec, at, house)
     features = read_features(house, spec, at, scorer.features, spec.population).sort_index()
-    found, reasons = expectations(spec, scorer, features), _reasons(scorer, features)
+    found, reasons = expectations(spec, scorer, features), explanations(scorer, features)
     for scored, values in found.items():
         rows = ranked(features.index.to_numpy(), values, reasons, spec.kind, champion.version)
         rows = _with_interval(rows, scorer.interval(values))
@@ -86,14 +86,14 @@ def expectations(spec: ModelSpec, scorer: Scorer, features: pd.DataFrame) -> dic
         days = scorer.pipeline.days
         curves = np.concatenate([np.empty((0, len(days))), *map(scorer.pipeline.survival, _parts(features))])
         named = zip(days, np.round(curves, _DECIMALS).T, strict=True)
-        return {f"{spec.name}_{end}d": curve for end, curve in named}
+        return {spec.score_within(end): curve for end, curve in named}
     raw = np.concatenate([np.empty(0), *map(scorer.raw, _parts(features))])
     # Settled at once: amounts may follow a total that is expected of all customers together.
     scores = scorer.settle(raw, features) if len(raw) else raw
     return {spec.name: np.round(scores, _DECIMALS)}
 
 
-def _reasons(scorer: Scorer, features: pd.DataFrame) -> pa.ChunkedArray:
+def explanations(scorer: Scorer, features: pd.DataFrame) -> pa.ChunkedArray:
     """Return JSON lists of reasons, shape (rows,)."""
     return pa.chunked_array([scorer.explain(part) for part in _parts(features)], type=pa.string())
 

@@ -128,7 +128,8 @@ def _contacts(story: Story) -> Section:
 
 def _thresholds(story: Story) -> Section:
     lead = (
-        "Each condition that a segment sets on this score, as if these were all customers; then round probabilities. "
+        "Each condition that a segment sets on a score of this model, as if these were all customers; then round "
+        "probabilities. "
         "Expected figures come from the calibrated scores alone, before anything happened; beside them what did happen."
     )
     return Section("Thresholds", lead, _choices(story, story.found.thresholds))

@@ -109,6 +109,10 @@ def test_prose_does_not_change_the_fingerprint_and_a_parameter_does(tmp_path: Pa
         (CHURN.replace("horizon_days: 28", "horizon_days: 0"), r"horizon_days: .*greater than or equal to 1"),
         (CHURN.replace("active_window_days: 28\n", ""), "active_window_days: churn needs it"),
         (CLV.replace("calibration: level", "calibration: sigmoid"), "calibration: clv takes auto, level, btyd"),
+        (
+            CLV + "weights: balanced\n",
+            "weights: clv expects amounts, in which no outcome is the rarer one; leave it out",
+        ),
         (CLV + "candidates_: {}\n", r"candidates_: unknown key; did you mean candidates"),
         (CLV.replace("{xgboost", "{logistic: {C: 1}, xgboost"), "candidates: tweedie_glm and two_part are for clv"),
         (CHURN.replace("{lightgbm", "{two_part: {}, lightgbm"), "candidates: tweedie_glm and two_part are for clv"),

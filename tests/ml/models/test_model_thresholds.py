@@ -7,11 +7,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ml.models.metrics import Predicted
 from ml.models.spec import ModelSpec, model_spec
-from ml.models.thresholds import Choice, choice_table, contact_choices, meets, round_choices, segment_choices, wilson
+from ml.models.thresholds import (
+    Choice,
+    choice_table,
+    contact_choices,
+    meets,
+    round_choices,
+    segment_choices,
+    threshold_table,
+    wilson,
+)
 from ml.segments.standing import ScoreCondition
 from tests.ml.models.shop import CHURN, use_models
 
+SURVIVAL = "name: stays\ndescription: s\ntask: survival\nhorizon_days: 28\nsurvival_days: [7, 28]\n"
 SCORES = np.round(np.random.default_rng(4).random(1_000) ** 2, 3)
 HAPPENED = (np.random.default_rng(5).random(1_000) < SCORES).astype(float)
 
@@ -106,19 +117,41 @@ def test_wilsons_interval_is_the_published_one():
     assert wilson(0, 0) == (0.0, 1.0)
 
 
-def test_conditions_are_read_from_the_segments(home: Path, monkeypatch: pytest.MonkeyPatch):
-    folder = use_models(home, monkeypatch, CHURN)
-    for path in (folder / "segments").glob("*.yaml"):
-        path.unlink()
+def _segment(folder: Path, name: str, condition: str) -> None:
+    """Write a segment of customers who meet a condition on a score, or who order often."""
     parts = (
-        "description: x\ngoal: x\nowner: x\naction: x\n",
-        "who:\n  any:\n    - {score: churn_28d, probability: {at_least: 0.4}}\n    - {feature: orders_84d, above: 3}\n",
+        f"name: {name}\ndescription: x\ngoal: x\nowner: x\naction: x\n",
+        f"who:\n  any:\n    - {condition}\n    - {{feature: orders_84d, above: 3}}\n",
         "consent: {purpose: marketing, channel: email}\n",
     )
+    (folder / "segments" / f"{name}.yaml").write_text("".join(parts))
+
+
+@pytest.fixture
+def folder(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The config of a shop with two models and no segments."""
+    found = use_models(home, monkeypatch, CHURN, SURVIVAL)
+    for path in (found / "segments").glob("*.yaml"):
+        path.unlink()
+    return found
+
+
+def test_conditions_are_read_from_the_segments(folder: Path):
     for name in ("a", "b"):
-        (folder / "segments" / f"{name}.yaml").write_text(f"name: {name}\n{''.join(parts)}")
+        _segment(folder, name, "{score: churn_28d, probability: {at_least: 0.4}}")
     (folder / "segments" / "wrong.yaml").write_text("name: wrong\n")
-    [found] = segment_choices(model_spec("churn_28d"), SCORES)
+    [found] = segment_choices("churn_28d", SCORES)
     assert found.words == "churn 28d probability at least 0.4"
     assert found.segments == ("a", "b")
     assert found.chosen.sum() == (SCORES >= 0.4).sum()
+
+
+def test_conditions_on_a_horizon_are_judged_by_the_outcome_within_it(folder: Path):
+    _segment(folder, "pausing", "{score: stays_7d, probability: {at_least: 0.8}}")
+    _segment(folder, "leaving", "{score: stays_28d, top: {count: 100}}")
+    week, month = Predicted(1 - HAPPENED, 1 - SCORES), Predicted(HAPPENED, SCORES)
+    rows = threshold_table(model_spec("stays"), {"stays_7d": week, "stays_28d": month}).set_index("segments")
+    assert rows.index.tolist()[:2] == ["pausing", "leaving"]
+    assert rows.loc["pausing", "hits"] == (1 - HAPPENED)[SCORES <= 0.2].sum()
+    assert rows.loc["leaving", "hits"] == HAPPENED[np.argsort(-SCORES, kind="stable")[:100]].sum()
+    assert set(rows.index[2:]) == {""}, "round probabilities, of the horizon that is judged"

@@ -14,8 +14,9 @@ from ml.errors import ConfigError, NotEnoughData
 from ml.features.splits import Snapshots
 from ml.models import snapshots
 from ml.models.dataset import Snapshot, TrainingSet
+from ml.models.evaluate import stored
 from ml.models.spec import ModelSpec, load_specs
-from ml.models.survival import Followed, fit_hazards, measures
+from ml.models.survival import Followed, fit_hazards, measures, outlooks
 from ml.times import AsOf, parse_as_of
 from ml.warehouse import Warehouse
 
@@ -61,12 +62,19 @@ def test_the_chance_of_no_order_never_rises_with_the_horizon_and_is_calibrated_a
         curves = scorer.pipeline.survival(data.test.features)
         assert (np.diff(curves, axis=1) <= 0).all()
         np.testing.assert_allclose(scorer.predict(data.test.features), curves[:, 1])
-        found = measures(scorer, data.test)
+        found = measures(outlooks(scorer, data.test))
         for days in DAYS:
             assert found[f"auc_{days}d"] > 0.68
             assert found[f"ece_{days}d"] < 0.07
             assert found[f"expected_{days}d"] == pytest.approx(found[f"base_{days}d"], abs=0.05)
         assert found["base_7d"] > found["base_91d"] > 0
+
+
+def test_each_horizon_is_judged_under_the_name_of_its_score(data: TrainingSet):
+    seen = outlooks(fit_hazards(SPEC, data)[0]["logistic"], data.test)
+    assert list(stored(SPEC, seen, seen[28])) == ["no_purchase_7d", *SPEC.score_names[1:]]
+    other = ModelSpec(name="x", description="x", task="offer_response", horizon_days=28)
+    assert list(stored(other, {}, seen[28])) == ["x"]
 
 
 def test_what_happened_after_the_calibration_began_teaches_nothing(data: TrainingSet):
@@ -125,6 +133,24 @@ def test_the_test_lies_as_far_back_as_the_longest_horizon_that_can_be_learnt(
     assert found.test == at.minus(tested)
     assert found.calibrate == found.test.minus(28)
     assert found.train[0] == at.minus(first)
+
+
+@pytest.mark.parametrize(
+    ("key", "why"),
+    [
+        ("search: {trials: 5}", "search: survival takes the candidates' values as they are written; leave it out"),
+        ("weights: balanced", "weights: survival learns hazards as they are"),
+        ("calibration: isotonic", "calibration: survival always puts one logistic curve over its hazards"),
+    ],
+)
+def test_what_would_change_nothing_is_refused(tmp_path: Path, key: str, why: str):
+    text = "name: s\ndescription: s\ntask: survival\nhorizon_days: 28\nsurvival_days: [7, 28]\n"
+    (tmp_path / "m.yaml").write_text(text)
+    assert list(load_specs(tmp_path)) == ["s"]
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "m.yaml").write_text(f"{text}{key}\n")
+    with pytest.raises(ConfigError, match=why):
+        load_specs(tmp_path / "other")
 
 
 @pytest.mark.parametrize("days", ["[28, 7]", "[7, 56]", "[]", "[7, 7, 28]"])
