@@ -71,13 +71,14 @@ def backtest_new(
 ) -> list[dict[str, str]]:
     """Backtest definitions (all, or those of `names`) that never were, on the last two dates a horizon apart.
 
-    Those whose files say why they need not be are left out. Returns one dict a segment: name, headline and report.
+    Those whose files say why they need not be, and those that have expired, are left out. Returns one dict a segment: name, headline and report.
     """
     past = _past(warehouse or Warehouse(), parse_as_of(as_of))
     rules = [
         past.catalogue.rules[name] for name in past.catalogue.segments if name in (names or past.catalogue.segments)
     ]
-    cases = [past.case(rule.name) for rule in rules if untested(rule, past.warehouse)]
+    live = (rule for rule in rules if not rule.segment.is_expired(past.until))
+    cases = [past.case(rule.name) for rule in live if untested(rule, past.warehouse)]
     found = past.prove([(case, past.latest(case)) for case in cases])
     return [{"name": one["segment"], "headline": one["headline"], "report": one["report_path"]} for one in found]
 

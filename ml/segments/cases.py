@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ml.errors import NotEnoughData
 from ml.segments.backtest_proof import untested
 from ml.segments.catalogue import Catalogue
 from ml.segments.evaluate import Batch, Evaluator, StaleScores
-from ml.segments.history import Previous
+from ml.segments.history import MEMBERS, Previous
 from ml.segments.language import PERIOD_DAYS, Segment
 from ml.segments.rules import Rule
 from ml.segments.versions import Proposal, Version, Versions
@@ -22,14 +23,16 @@ from ml.times import AsOf
 
 log = logging.getLogger(__name__)
 
-_RULE = {"rule", "both"}
+_RULE, _MODEL = {"rule", "both"}, {"model", "both"}
+_NOBODY = MEMBERS.empty_table().drop(["entered_at"])
 
 
 @dataclass(frozen=True)
 class Case:
     """A segment to build: the rule in force, its run before, whether that one still stands, and what would change it.
 
-    `file` is the rule as it is written; `cause` is None while it is the one in force.
+    `file` is the rule as it is written; `cause` is None while it is the one in force. Once a segment `is_over`, nobody
+    is a member and nothing is asked.
     """
 
     rule: Rule
@@ -38,12 +41,23 @@ class Case:
     stands: bool
     active: Version | None
     cause: Cause | None
+    is_over: bool = False
 
     @property
     def rules(self) -> list[Rule]:
         """The rules to evaluate."""
+        if self.is_over:
+            return []
         changed = [named(self.file, self.tried)] if self.cause in _RULE else []
-        return [*([] if self.stands else [self.rule]), *changed]
+        bar = self.rule.bar if self.stands or self.cause in _MODEL else None
+        return [*([] if self.stands else [self.rule]), *changed, *([bar] if bar else [])]
+
+    @property
+    def needs(self) -> set[str]:
+        """The segments without which it cannot be built."""
+        if self.stands and self.cause is None:
+            return {*self.rule.bar.references} if self.rule.bar else set()
+        return set() if self.is_over else {*self.rule.references, *self.file.references}
 
     @property
     def tried(self) -> str:
@@ -77,10 +91,13 @@ class Cases:
 
     def case(self, rule: Rule, provided: list[str]) -> Case:
         """Return how a segment is to be built; `provided` are those built before it in this run."""
+        self._evaluator.base  # noqa: B018 - raises when there is nobody
         before, active = self._evaluator.history.previous(rule.name), self._versions.active(rule.name)
+        if rule.segment.is_expired(self._evaluator.as_of):
+            return Case(rule, rule, before, stands=False, active=active, cause=None, is_over=True)
         current = self._current(rule, active)
         self._rules[rule.name] = current or rule
-        stands = current is None or self._is_carried(current, before, provided)
+        stands = self._is_carried(current, rule, before, provided)
         cause = self._cause(rule, current, active, stands=stands)
         if cause in _RULE:
             self._evaluator.check(rule, provided)
@@ -90,8 +107,9 @@ class Cases:
 
     def chosen(self, case: Case, batch: Batch) -> Chosen:
         """Return the members, and let the file's version in where it may take the place of the active one."""
-        kept = self._kept(case)
-        today = kept if case.stands else self._evaluated(case.rule, batch.members(case.rule.name))
+        if case.is_over:
+            return Chosen(_NOBODY, case.rule.digest(self._rules), "{}", self._evaluator.as_of.at)
+        today = self._kept(case, batch) if case.stands else self._evaluated(case.rule, batch.members(case.rule.name))
         refused = untested(case.file, self._evaluator.warehouse) if case.active is None or case.cause in _RULE else ""
         if case.active is None and refused:
             return replace(today, untested=refused)
@@ -99,7 +117,9 @@ class Cases:
             self._versions.begin(case.rule, Pin(definition(case.rule), today.model_versions), today.members.num_rows)
         if case.active is None or case.cause is None:
             return today
-        stays = today if case.cause == "rule" else kept  # by the scores of another model nobody is a member yet
+        stays = (
+            today if case.cause == "rule" else self._kept(case, batch)
+        )  # by the scores of another model nobody is a member yet
         if refused:
             return replace(stays, waits=f"{refused}; version {case.active.version} goes on")
         now = today if case.cause == "model" else self._evaluated(case.file, batch.members(case.tried))
@@ -117,14 +137,18 @@ class Cases:
         earlier = self._order[: self._order.index(rule.name)]
         return found if found is not None and set(found.references) <= {*earlier} else None
 
-    def _is_carried(self, rule: Rule, before: Previous, provided: list[str]) -> bool:
-        is_quiet = self._unsettled.isdisjoint(rule.references)
+    def _is_carried(self, current: Rule | None, file: Rule, before: Previous, provided: list[str]) -> bool:
+        if current is None:
+            self._evaluator.check(file, provided, is_carried=True)
+            return True
+        rule, is_quiet = current, self._unsettled.isdisjoint(current.references)
         stands = is_quiet and _stands(before, rule.segment, rule.digest(self._rules), self._evaluator.as_of)
         try:
             self._evaluator.check(rule, provided, is_carried=stands)
         except StaleScores as error:
             if not error.is_skip or before.as_of is None:
                 raise
+            self._evaluator.check(rule, provided, is_carried=True)
             log.warning("%s; its members stand as they were at %s", error, before.as_of)
             stands = True
         return stands
@@ -145,17 +169,17 @@ class Cases:
         versions = self._evaluator.model_versions(rule)
         return Chosen(members, rule.digest(rules), versions, self._evaluator.as_of.at)
 
-    def _kept(self, case: Case) -> Chosen:
-        before = case.before
+    def _kept(self, case: Case, batch: Batch) -> Chosen:
+        before, bar = case.before, case.rule.bar
         digest = before.definition_hash or case.rule.digest(self._rules)
         members = before.members.drop(["entered_at"])
+        if bar is not None:  # who is to be left out is left out at once, however long the others stand
+            members = members.filter(pc.is_in(members["customer_key"], value_set=batch.keys(bar.name)))
         return Chosen(members, digest, before.model_versions, before.evaluated_at or self._evaluator.as_of.at)
 
 
 def _stands(before: Previous, segment: Segment, digest: str, as_of: AsOf) -> bool:
     """Whether the run before is still good: the definition is the same and its refresh is not due."""
-    if segment.is_expired(as_of):
-        return False
     if before.evaluated_at is None or before.definition_hash != digest or segment.refresh == "daily":
         return False
     # An hour's grace: a week in local time is an hour short once a year.
@@ -164,6 +188,6 @@ def _stands(before: Previous, segment: Segment, digest: str, as_of: AsOf) -> boo
 
 def needed_but_failed(case: Case, failed: dict[str, str]) -> None:
     """Raise `NotEnoughData` when a segment that a case names could not be built."""
-    broken = [name for name in (*case.rule.references, *case.file.references) if name in failed]
-    if broken and not (case.stands and case.cause is None):
+    broken = sorted(name for name in case.needs if name in failed)
+    if broken:
         raise NotEnoughData(f"Segment {case.rule.name}: {broken[0]}, which it names, could not be built")

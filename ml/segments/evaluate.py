@@ -16,6 +16,7 @@ from ml import engines
 from ml.errors import NotEnoughData
 from ml.segments.changes import Changes, compare
 from ml.segments.compiler import plan_rule
+from ml.segments.conditions import Weighted
 from ml.segments.degrees import degrees
 from ml.segments.facts import fact
 from ml.segments.history import MOVES, History, StoredHistory, moved
@@ -152,20 +153,22 @@ class Evaluator:
     def check(self, rule: Rule, provided: Collection[str] = (), *, is_carried: bool = False) -> None:
         """Raise `NotEnoughData` unless everything that a rule needs is there.
 
-        `provided` are segments that need no run at `as_of`; members that are carried over need nothing but customers.
+        `provided` are segments that need no run at `as_of`. Members that are carried over need what says whom a rule
+        bars, but for scores that it can do without (`stale: skip`).
         """
         self.base  # noqa: B018 - raises when there is nobody
-        if is_carried:
-            return
-        for leaf in rule.scores:
-            self._check_score(rule.name, leaf if isinstance(leaf, ScoreCondition) else None, str(leaf.score))
-        for other in rule.references:
+        asked = rule.bar if is_carried else rule
+        for leaf in asked.scores if asked else ():
+            if not (is_carried and _is_skip(leaf)):
+                self._check_score(rule.name, leaf)
+        for other in asked.references if asked else ():
             if other not in provided and other not in self._built:
                 raise NotEnoughData(
                     f"Segment {rule.name}: {other}, which it names, is not built at {self.as_of}; build it first"
                 )
 
-    def _check_score(self, name: str, asked: ScoreCondition | None, model: str) -> None:
+    def _check_score(self, name: str, leaf: ScoreCondition | Weighted) -> None:
+        asked, model = leaf if isinstance(leaf, ScoreCondition) else None, str(leaf.score)
         found = self.scored.get(model)
         age = asked.max_age.seconds if asked and asked.max_age else 0
         if found is not None and self.as_of.epoch - found.as_of.epoch <= age:
@@ -174,8 +177,12 @@ class Evaluator:
         young = f" or up to {asked.max_age.words} before" if asked and asked.max_age else ""
         raise StaleScores(
             f"Segment {name}: {model} has no scores at {self.as_of}{young}: {old}; train it and run score_customers",
-            is_skip=asked is not None and asked.stale == "skip",
+            is_skip=_is_skip(leaf),
         )
+
+
+def _is_skip(leaf: ScoreCondition | Weighted) -> bool:
+    return isinstance(leaf, ScoreCondition) and leaf.stale == "skip"
 
 
 class Batch:
@@ -201,6 +208,10 @@ class Batch:
             rows = rows.slice(0, 0)
         told = reasons(rows, plan, self.evaluator.known)
         return pa.table({"customer_key": rows["customer_key"], "reason": told, "degree": degrees(rows, plan, segment)})
+
+    def keys(self, name: str) -> pa.Array:
+        """Return who meets a rule, whether it has expired or not."""
+        return self._judge(self.plans[name], None)["customer_key"].combine_chunks()
 
     def verdict(self, name: str, customer_key: int) -> tuple[bool, list[tuple[bool, str]]] | None:
         """Return whether one customer is in, and for each condition whether it holds and what is known.

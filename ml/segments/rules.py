@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ml.segments.conditions import AllOf, NotOf, Weighted, leaves
@@ -21,12 +21,13 @@ class Rule:
     """A segment as it is evaluated: `who` within the parent, without those who are excluded.
 
     `everywhere` are conditions that keep a customer out of every segment; `rivals` are the segments of the same
-    exclusive group that come first.
+    exclusive group that come first. A `bar` asks for nothing: everybody meets it who is not barred.
     """
 
     segment: Segment
     everywhere: tuple[Form, ...] = ()
     rivals: tuple[str, ...] = ()
+    is_bar: bool = False
 
     @property
     def name(self) -> str:
@@ -36,6 +37,8 @@ class Rule:
     @cached_property
     def asked(self) -> tuple[Form, ...]:
         """What makes a member."""
+        if self.is_bar:
+            return ()
         parent = self.segment.parent
         return (*([SegmentCondition(segment=parent)] if parent else []), self.segment.who)
 
@@ -44,6 +47,13 @@ class Rule:
         """What a member must not be."""
         rivals = (SegmentCondition(segment=name) for name in self.rivals)
         return tuple(NotOf(not_=condition) for condition in (*self.segment.exclude, *self.everywhere, *rivals))
+
+    @property
+    def bar(self) -> Rule | None:
+        """The rule of who may stay where members are carried over; None where nobody is barred."""
+        name = f"{self.name}@bar"
+        segment = self.segment.model_copy(update={"name": name, "membership": "rule"})
+        return replace(self, segment=segment, is_bar=True) if self.barred else None
 
     @cached_property
     def condition(self) -> Form:

@@ -86,7 +86,8 @@ class World:
     """Everything known at one as_of, as lists of dicts that a person can read.
 
     `members` are of the run at as_of and `before` of the one a day earlier; `moves` are what earlier runs saw, as
-    (segment, customer, change, days before as_of). `scored_ago`: seconds since a model scored.
+    (segment, customer, change, days before as_of). `scored_ago`: seconds since a model scored; `version` of all
+    models.
     """
 
     def __init__(self, as_of: AsOf = AS_OF) -> None:
@@ -95,6 +96,7 @@ class World:
         self.profiles: dict[int, dict] = {}
         self.scores: dict[str, dict[int, tuple[float, float]]] = {}
         self.scored_ago: dict[str, int] = {}
+        self.version = "3"
         self.events: list[dict] = []
         self.orders: list[dict] = []
         self.lines: list[dict] = []
@@ -179,7 +181,7 @@ class World:
         found, when = self.scores[model], at(self.as_of.epoch - self.scored_ago.get(model, 0))
         for rank, key in enumerate(sorted(found, key=lambda key: (-found[key][0], key)), start=1):
             score, percentile = found[key]
-            named = {"model": model, "customer_key": key, "model_version": "3", "as_of": when}
+            named = {"model": model, "customer_key": key, "model_version": self.version, "as_of": when}
             named |= {"offer_rank": self.place(model, key)} if model in OFFERS else {}
             yield {**named, "score": score, "percentile": percentile, "rank": rank}
 
