@@ -7,6 +7,7 @@ and a busy file is waited for with jitter. PostgreSQL speaks Arrow through ADBC.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,9 +18,20 @@ import sqlalchemy as sa
 import stamina
 from sqlalchemy.pool import NullPool
 
-from ml.errors import ConfigError, WarehouseBusy, WarehouseError
+from ml.errors import AudienceflowError, ConfigError, WarehouseAway, WarehouseBusy, WarehouseError
 from ml.settings import settings
 from ml.sql import Dialect
+
+AWAY_STATES = ("08", "57P01", "57P02", "57P03", "53300", "40001", "40P01")
+"""SQLSTATEs of what may pass: no connection, a server that stops or starts, too many clients, a lost race."""
+
+AWAY = re.compile(
+    "Connection refused|[Tt]imed out|timeout expired|No route to host|Network is unreachable|Connection reset"
+    "|could not translate host name|No such file or directory\n\tIs the server running"
+    "|server closed the connection|terminating connection|is starting up|is shutting down|in recovery mode"
+    "|too many clients|connection slots"
+)
+"""libpq says the same without a state where it has no connection (any longer)."""
 
 
 class Session(Protocol):
@@ -72,18 +84,32 @@ class DuckDb:
     def __init__(self, url: str) -> None:
         self.path = Path(sa.make_url(url).database or "")
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._was_there = False
         config = {"threads": settings().threads, "memory_limit": settings().memory_limit}
         self.sqlalchemy = sa.create_engine(url, poolclass=NullPool, connect_args={"config": config})
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """Open the file, waiting while another process holds it; commit on leaving."""
+        """Open the file, waiting while another process holds it; commit on leaving.
+
+        Raises `WarehouseError` when the file is gone by then: DuckDB itself goes on writing what nobody can open.
+        """
+        self._check_still_there()
         connection = self._open()
+        self._was_there = True
         try:
             with _named_errors(self.path.name), connection.begin():
                 yield _DuckDbSession(connection)
         finally:
             connection.close()
+        self._check_still_there()
+
+    def _check_still_there(self) -> None:
+        if self._was_there and not self.path.exists():
+            raise WarehouseError(
+                f"The warehouse {self.path} is gone: somebody removed the file while it was in use. Put it back, or "
+                "start again from ingest_sources"
+            )
 
     def _open(self) -> sa.Connection:
         waits = stamina.retry_context(
@@ -209,6 +235,16 @@ def _named_errors(place: str, *driver_errors: type[Exception]) -> Iterator[None]
 
     try:
         yield
-    except (sa.exc.DBAPIError, duckdb.Error, *driver_errors) as error:
-        reason = str(getattr(error, "orig", None) or error)
-        raise WarehouseError(f"The warehouse {place} refused: {reason}") from error
+    except driver_errors as error:
+        raise _named(place, error) from error
+    except (sa.exc.DBAPIError, duckdb.Error) as error:
+        raise WarehouseError(f"The warehouse {place} refused: {getattr(error, 'orig', None) or error}") from error
+
+
+def _named(place: str, error: Exception) -> AudienceflowError:
+    """Tell a server that is away, which may come back, from one that refuses."""
+    state = getattr(error, "sqlstate", None)
+    is_away = state.startswith(AWAY_STATES) if state else AWAY.search(str(error))
+    if is_away:
+        return WarehouseAway(f"The warehouse {place} does not answer: {error}")
+    return WarehouseError(f"The warehouse {place} refused: {error}")

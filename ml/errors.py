@@ -5,7 +5,7 @@
     ├── FatalError              going on would do harm: stop this task
     │   ├── SourceError             an input is missing, empty, truncated or has other columns
     │   ├── VolumeAlert             an input falls outside its own history
-    │   ├── WarehouseError          the warehouse is read-only, gone, or refused a statement
+    │   ├── WarehouseError          the warehouse is read-only, damaged, or refused a statement
     │   ├── CheckFailed             a table broke one of its own checks; it was rolled back
     │   ├── NotEnoughData           there is too little to learn or to measure
     │   ├── LeakFound               a model has seen what it must predict
@@ -14,6 +14,7 @@
     │   └── GuardTripped            a push looks wrong; nothing was sent
     ├── RetriableError          the same call may succeed later: try again
     │   ├── WarehouseBusy           another process holds the warehouse
+    │   ├── WarehouseAway           the warehouse's server does not answer, or went away
     │   └── RegistryUnavailable     MLflow does not answer
     └── SkippableRecord         one record is refused: keep it, count it, go on
 
@@ -43,7 +44,7 @@ class VolumeAlert(FatalError):
 
 
 class WarehouseError(FatalError):
-    """The warehouse is read-only, gone, or refused a statement."""
+    """The warehouse is read-only, damaged, or refused a statement; or its file is gone."""
 
 
 class CheckFailed(FatalError):
@@ -85,6 +86,10 @@ class RetriableError(AudienceflowError):
 
 class WarehouseBusy(RetriableError):
     """Another process holds the warehouse's lock."""
+
+
+class WarehouseAway(RetriableError):
+    """The warehouse's server does not answer, or ended the connection; nothing of the transaction was kept."""
 
 
 class RegistryUnavailable(RetriableError):

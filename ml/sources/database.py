@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -26,10 +27,10 @@ def open_query(
 ) -> tuple[Rows, Delivery]:
     """Read the query's rows from the cursor value `start` on into `raw`; return them and what identifies them.
 
-    Raises `RetriableError` when the database does not answer, `SourceError` when it refuses the query.
+    Raises `RetriableError` when the database does not answer or goes away, `SourceError` when it refuses the query.
     """
     forget(connection)
-    with _database(name, source) as database:
+    with _database(name, source) as database, _named_errors(name):
         query = _Query(name, source, start)
         for batch in query.batches(database):
             rows = connection.from_arrow(batch)
@@ -75,16 +76,23 @@ class _Query:
     def _result(self, database: sa.Connection) -> sa.CursorResult[Any]:
         cursor = self.source.cursor
         bound = {"cursor": _decoded(self.start or cursor.start, cursor)} if cursor else {}
-        try:
-            return database.execution_options(yield_per=BATCH_ROWS).execute(sa.text(self.source.query or ""), bound)
-        except sa.exc.DBAPIError as error:
-            raise SourceError(
-                f"Source {self.name}: the database refused the query: {error.orig}. Mend it in config/sources.yaml."
-            ) from error
+        return database.execution_options(yield_per=BATCH_ROWS).execute(sa.text(self.source.query or ""), bound)
 
     def _pass(self, values: Sequence[Any]) -> None:
         seen = [value for value in (*values, self.highest) if value is not None]
         self.highest = max(seen, default=None)
+
+
+@contextmanager
+def _named_errors(name: str) -> Iterator[None]:
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        if error.connection_invalidated:
+            raise RetriableError(f"Source {name}: the database went away: {error.orig}") from error
+        raise SourceError(
+            f"Source {name}: the database refused the query: {error.orig}. Mend it in config/sources.yaml."
+        ) from error
 
 
 def _database(name: str, source: Source) -> sa.Connection:

@@ -1,17 +1,21 @@
 """The warehouse replaces partitions whole, checks them, and says what went wrong; on both engines."""
 
 import multiprocessing
+import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from ml import checks
-from ml.errors import CheckFailed, ConfigError, WarehouseBusy, WarehouseError
+from ml import checks, engines
+from ml.errors import CheckFailed, ConfigError, WarehouseAway, WarehouseBusy, WarehouseError
 from ml.settings import settings
 from ml.sql import load_tables
 from ml.times import parse_as_of
@@ -129,8 +133,13 @@ def test_a_new_column_in_the_yaml_is_added_and_a_removed_one_is_an_error(warehou
 
 
 def test_a_warehouse_that_is_gone_says_so(home):
-    with pytest.raises(WarehouseError, match="refused"):
+    with pytest.raises(WarehouseAway, match=r"127\.0\.0\.1:1/nowhere does not answer: .*Connection refused"):
         Warehouse("postgresql://nobody@127.0.0.1:1/nowhere").read("ledger")
+
+
+def test_a_database_that_does_not_exist_is_no_reason_to_wait(postgres):
+    with pytest.raises(WarehouseError, match=r'refused: .*database "nowhere" does not exist'):
+        Warehouse(postgres.engine.url.set(database="nowhere").render_as_string(hide_password=False)).read("ledger")
 
 
 def test_a_warehouse_that_goes_in_the_middle_says_so_and_keeps_the_old_partition(postgres, monkeypatch):
@@ -138,9 +147,72 @@ def test_a_warehouse_that_goes_in_the_middle_says_so_and_keeps_the_old_partition
     leave = "SELECT pg_terminate_backend(pg_backend_pid()) AS gone"
     with monkeypatch.context() as patch:
         patch.setattr(checks, "run", lambda session, *_: session.arrow(leave))
-        with pytest.raises(WarehouseError, match=r"refused: .*terminat"):
+        with pytest.raises(WarehouseAway, match=r"does not answer: .*terminat"):
             postgres.write("scores", _rows(5), {"as_of": DAY_1})
     assert postgres.read("scores")["customer_key"].tolist() == [1]
+
+
+def test_a_connection_that_was_lost_between_two_statements_may_be_tried_again(postgres):
+    def write():
+        with postgres.session() as session:
+            (pid,) = session.arrow("SELECT pg_backend_pid() AS pid").column(0).to_pylist()
+            with postgres.session() as another:
+                another.arrow(f"SELECT pg_terminate_backend({pid}, 2000) AS gone")
+            session.append("ledger", pa.table({"customer_key": [1]}))
+
+    with pytest.raises(WarehouseAway, match="does not answer"):
+        write()
+
+
+@pytest.mark.parametrize(("state", "error"), [("08006", WarehouseAway), ("40P01", WarehouseAway), ("42P01", None)])
+def test_what_may_pass_is_told_by_the_state_of_the_error(state, error):
+    failure = Exception("terminating connection")
+    failure.sqlstate = state
+    assert type(engines._named("here", failure)) is (error or WarehouseError)
+
+
+def test_a_file_that_goes_in_the_middle_says_so(duck):
+    """DuckDB itself would commit into a file that nobody can open any more."""
+    rows = pd.DataFrame({"customer_key": [1], "state": ["a"]})
+    duck.write("ledger", rows)
+
+    def write():
+        with duck.session() as session:
+            duck.engine.path.unlink()
+            session.execute("DELETE FROM ledger")
+
+    with pytest.raises(WarehouseError, match=r"warehouse\.duckdb is gone: somebody removed"):
+        write()
+    with pytest.raises(WarehouseError, match="is gone"):
+        duck.write("ledger", rows)
+    assert not duck.engine.path.exists(), "no new, empty warehouse takes its place"
+
+
+def test_a_file_that_may_only_be_read_says_so(duck):
+    duck.write("ledger", pd.DataFrame({"customer_key": [1], "state": ["a"]}))
+    with pytest.raises(WarehouseError, match=r"refused: .*read-only mode"):
+        Warehouse(f"{duck.url}?access_mode=read_only").delete("ledger")
+
+
+def test_a_file_of_somebody_else_s_says_so(tmp_path_factory, tables):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "warehouse.duckdb"
+        Warehouse(f"duckdb:///{path}").create("ledger")
+        path.chmod(0o444)
+        Path(folder).chmod(0o555)
+        with _nobody(), pytest.raises(WarehouseError, match=r"warehouse\.duckdb cannot be opened: .*Permission denied"):
+            Warehouse(f"duckdb:///{path}").read("ledger")
+        Path(folder).chmod(0o755)
+
+
+@contextmanager
+def _nobody():
+    """An administrator may write everything, so give that up for a moment."""
+    us = os.geteuid()
+    if us == 0:
+        os.seteuid(65534)
+    yield
+    os.seteuid(us)
 
 
 def test_an_engine_that_is_not_supported_is_refused():

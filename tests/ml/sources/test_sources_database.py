@@ -100,6 +100,14 @@ def test_a_database_that_does_not_answer_may_be_tried_again_and_its_password_is_
     assert "secret" not in str(caught.value)
 
 
+def test_a_database_that_goes_away_in_a_query_may_be_tried_again(shop, monkeypatch, pg_url):
+    query = "SELECT pg_terminate_backend(pg_backend_pid())"
+    shop.configure(WITHOUT_CURSOR.replace("SELECT id, customer, placed, dollars, updated FROM orders", query))
+    monkeypatch.setenv("SHOP_URL", pg_url.replace("postgresql://", "postgresql+psycopg://"))
+    with pytest.raises(RetriableError, match="Source orders: the database went away"):
+        shop.ingest()
+
+
 @pytest.mark.parametrize(("url", "words"), [("nonsense", "not a SQLAlchemy URL"), ("oracle+nix://x", "driver")])
 def test_an_address_that_cannot_be_used_is_named(shop, monkeypatch, url, words):
     shop.configure(WITHOUT_CURSOR)

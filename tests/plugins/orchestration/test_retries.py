@@ -3,18 +3,20 @@
 import pytest
 from airflow.sdk import RetryAction
 
-from ml.errors import ConfigError, GuardTripped, RetriableError, WarehouseBusy
+from ml.errors import ConfigError, GuardTripped, RetriableError, WarehouseAway, WarehouseBusy, WarehouseError
 from orchestration.retries import RetryByError
 
 POLICY = RetryByError(base=10.0, most=60.0)
 
 
-@pytest.mark.parametrize("error", [ConfigError("x"), GuardTripped("x"), KeyError("x"), ValueError("x")])
+@pytest.mark.parametrize(
+    "error", [ConfigError("x"), GuardTripped("x"), WarehouseError("x"), KeyError("x"), ValueError("x")]
+)
 def test_what_waiting_does_not_mend_fails_at_once(error):
     assert POLICY.evaluate(error, 1, 3).action is RetryAction.FAIL
 
 
-@pytest.mark.parametrize("error", [WarehouseBusy("x"), ConnectionError("x")])
+@pytest.mark.parametrize("error", [WarehouseBusy("x"), WarehouseAway("x"), ConnectionError("x")])
 def test_what_may_pass_is_tried_again(error):
     decision = POLICY.evaluate(error, 1, 3)
     assert decision.action is RetryAction.RETRY
