@@ -41,12 +41,7 @@ def _in_order(sources: dict[str, Source], place: Path) -> dict[str, Source]:
     for name, source in sources.items():
         fills.setdefault(source.table, []).append(name)
     graph = {
-        name: [
-            other
-            for reference in source.references.values()
-            for other in fills.get(reference.table, [])
-            if other != name
-        ]
+        name: [other for needed in sorted(source.upstream) for other in fills.get(needed, []) if other != name]
         for name, source in sources.items()
     }
     try:

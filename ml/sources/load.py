@@ -86,11 +86,13 @@ class _Load:
     history: History
     door: Door
     warnings: list[str] = field(default_factory=list)
+    unusual: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     def run(self) -> dict[str, Any]:
         deliveries = self._deliveries()
         taken = self._take(deliveries)
+        self._tell(f"Source {self.name} was not delivered as declared, and the run goes on", self.unusual)
         if self.source.group and self.problems:
             raise SourceError("\n".join(self.problems))
         tallies = self._settle(taken) if taken else []
@@ -107,6 +109,8 @@ class _Load:
         if self.source.files is None:
             return [Delivery("query")]
         files = find_files(self.name, self.source)
+        if not files:
+            self.unusual.append(f"no file matches {self.source.files}")
         changed = [found for file in files if (found := self.history.changed(file))]
         return [file.hashed() for file in files] if changed and self.source.group else changed
 
@@ -139,7 +143,7 @@ class _Load:
         if rows.is_empty(place):
             self._empty(delivery)
             return None
-        self.warnings += check_columns(place, rows.columns, self.source)
+        self.unusual += check_columns(place, rows.columns, self.source)
         self.door.take(number, place)
         return delivery
 
@@ -160,7 +164,7 @@ class _Load:
         words = f"{delivery.path or f'Source {self.name}: the query'}: there is not one row"
         if self.source.on_empty == "error":
             raise SourceError(f"{words}. Deliver it again, or set on_empty: skip in config/sources.yaml.")
-        self.warnings.append(words)
+        self.unusual.append(words)
 
     def _values(self, lookup: Lookup) -> pa.Table:
         key = table(lookup.table).key[0]
@@ -199,9 +203,12 @@ class _Load:
                     f"sources.{self.name}.volume in config/sources.yaml."
                 )
             unusual += words
-        if unusual:
-            alert(f"Source {self.name} is outside its own history, and is loaded all the same", "\n".join(unusual))
-        self.warnings += unusual
+        self._tell(f"Source {self.name} is outside its own history, and is loaded all the same", unusual)
+
+    def _tell(self, what: str, why: list[str]) -> None:
+        if why:
+            alert(what, "\n".join(why))
+        self.warnings += why
 
     # -- writing ------------------------------------------------------------------------------------
 

@@ -157,7 +157,7 @@ class Source(_Frozen):
     query: str | None = Field(None, description="A SELECT in that database's own dialect.")
     cursor: Cursor | None = Field(None, description="Reads only what is new; the query binds `:cursor`.")
     columns: dict[str, ColumnMapping] = Field(description="Staging column to where it comes from.")
-    ignore: tuple[str, ...] = Field((), description="Input columns left unread on purpose; others give a warning.")
+    ignore: tuple[str, ...] = Field((), description="Input columns left unread on purpose; others raise an alert.")
     leave_out: dict[str, str] = Field({}, description="Name to a condition on the input; such rows are only counted.")
     group: bool = Field(False, description="Makes one row per key out of several, such as orders out of lines.")
     latest_by: str | None = Field(

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from contextlib import contextmanager
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,6 +19,16 @@ def problem(shop, name="orders", error=SourceError):
     return str(caught.value)
 
 
+@contextmanager
+def told(caplog, words):
+    """One alert says so; a failed task has its own."""
+    caplog.clear()
+    yield
+    (alert,) = (record.getMessage() for record in caplog.records if record.name == "ml.alerts")
+    assert alert.startswith("Source orders was not delivered as declared, and the run goes on\n")
+    assert words in alert
+
+
 def test_a_missing_file_is_named_with_what_is_there(shop):
     shop.put("order.csv", shop.header + GOOD)
     message = problem(shop)
@@ -26,9 +37,10 @@ def test_a_missing_file_is_named_with_what_is_there(shop):
     assert "on_missing" in message
 
 
-def test_a_missing_file_may_be_skipped(shop):
+def test_a_missing_file_may_be_skipped_and_is_told(shop, caplog):
     shop.configure(shop.orders + "    on_missing: skip\n")
-    assert shop.ingest()["skipped"]
+    with told(caplog, "no file matches {home}/in/orders*.csv"):
+        assert shop.ingest()["skipped"]
 
 
 def test_an_unknown_source_is_named_with_the_nearest(shop):
@@ -41,11 +53,12 @@ def test_an_unset_variable_is_named(shop):
 
 
 @pytest.mark.parametrize("content", ["", "id,customer,at,dollars\n"], ids=["no bytes", "a header only"])
-def test_an_empty_file_is_an_error_unless_it_may_be_skipped(shop, content):
+def test_an_empty_file_is_an_error_unless_it_may_be_skipped_and_is_told(shop, caplog, content):
     shop.put("orders.csv", content)
     assert "there is not one row" in problem(shop)
     shop.configure(shop.orders + "    on_empty: skip\n")
-    assert "there is not one row" in shop.ingest()["warnings"][0]
+    with told(caplog, "orders.csv: there is not one row"):
+        assert "there is not one row" in shop.ingest()["warnings"][0]
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv.gz"])
@@ -77,12 +90,15 @@ def test_a_parquet_damaged_in_the_middle_loads_nothing_of_it(shop):
     assert shop.rows() == []
 
 
-def test_a_new_column_is_a_warning_until_it_is_listed(shop):
+def test_a_new_column_is_told_until_it_is_listed(shop, caplog):
     shop.put("orders.csv", "id,customer,at,dollars,coupon\na,1,2017-03-01,10,x\n")
-    assert "column 'coupon' is new" in shop.ingest()["warnings"][0]
+    with told(caplog, "column 'coupon' is new"):
+        assert "column 'coupon' is new" in shop.ingest()["warnings"][0]
     shop.configure(shop.orders + "    ignore: [coupon]\n")
     shop.put("orders.csv", "id,customer,at,dollars,coupon\na,1,2017-03-01,11,x\n")
+    caplog.clear()
     assert shop.ingest()["warnings"] == []
+    assert [record for record in caplog.records if record.name == "ml.alerts"] == []
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,20 @@ sources:
     files: in/*.csv
     columns: {product_id: id}
 """
+LOOKUP = """
+sources:
+  events:
+    table: stg_events
+    files: in/events.csv
+    columns:
+      event_id: id
+      event_type: {lookup: {table: stg_products, column: department, by: product}}
+      event_at: at
+  products:
+    table: stg_products
+    files: in/*.csv
+    columns: {product_id: id}
+"""
 
 
 @pytest.fixture
@@ -82,6 +96,12 @@ def test_sources_that_refer_to_each_other_in_a_circle_are_refused(problem):
 """
     )
     assert "in a circle" in problem(circle)
+
+
+def test_a_table_that_a_value_is_looked_up_in_is_loaded_first(tmp_path, home):
+    path = tmp_path / "sources.yaml"
+    path.write_text(LOOKUP)
+    assert list(load_sources(path)) == ["products", "events"]
 
 
 def test_an_empty_time_range_is_refused(problem):
