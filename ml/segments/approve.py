@@ -12,7 +12,7 @@ from ml.segments.assign import build_segments
 from ml.segments.catalogue import load_catalogue
 from ml.segments.rules import Rule
 from ml.segments.versions import Version, Versions
-from ml.segments.versions_pin import restored
+from ml.segments.versions_pin import other_meanings, restored
 from ml.segments.vocabulary import Vocabulary, load_vocabulary
 from ml.segments.words import sentence
 from ml.times import AsOf, parse_as_of
@@ -95,12 +95,13 @@ def build_approved(
 def body(rule: Rule, found: Version, active: Version | None, known: Vocabulary) -> str:
     """Return the question in Markdown."""
     before = active.definition if active else found.definition
+    apart = other_meanings(restored(rule, before), restored(rule, found.definition))
     lines = [
         f"**{found.segment}**, version {found.version}: {_CAUSES.get(found.cause, 'it is new')}.",
         f"It waits because {found.reason}.",
         "",
         f"- Now: {_words(rule, before, known)}",
-        f"- Then: {_words(rule, found.definition, known)}",
+        f"- Then: {_words(rule, found.definition, known)}{apart}",
         f"- Models now: {_models(active.model_versions if active else '{}')}; then: {_models(found.model_versions)}",
         "",
         "| members now | then | enter | leave | moved by the rule | moved by scores |",

@@ -71,7 +71,8 @@ def backtest_new(
 ) -> list[dict[str, str]]:
     """Backtest definitions (all, or those of `names`) that never were, on the last two dates a horizon apart.
 
-    Those whose files say why they need not be, and those that have expired, are left out. Returns one dict a segment: name, headline and report.
+    Those whose files say why they need not be, and those that have expired, are left out. Returns one dict a segment:
+    name, headline and report.
     """
     past = _past(warehouse or Warehouse(), parse_as_of(as_of))
     rules = [

@@ -13,6 +13,7 @@ from ml.errors import ConfigError
 from ml.segments import resolve
 from ml.segments.house import FILE
 from ml.segments.language import Segment, read_segment
+from ml.segments.meanings import Meanings
 from ml.segments.reading import Lines, at, spoken
 from ml.segments.rules import Rule, segments_in
 from ml.segments.vocabulary import Vocabulary, load_vocabulary
@@ -123,12 +124,13 @@ def _doubled(read: Mapping[str, _Read]) -> dict[str, str]:
 def _in_context(read: Mapping[str, _Read], known: Vocabulary) -> dict[str, _Read]:
     """Return each rule with the exclusions that hold everywhere and the segments that come before it in its group."""
     barring = _reached(segments_in(known.house.exclude), {name: one.rule.references for name, one in read.items()})
-    segments = [one.rule.segment for one in read.values()]
+    segments, meanings = [one.rule.segment for one in read.values()], Meanings(known.lifecycle, known.clusterings)
     rules = {
         one.name: Rule(one, () if one.name in barring else known.house.exclude, _rivals(one, segments))
         for one in segments
     }
-    return {name: replace(one, rule=rules[name]) for name, one in read.items()}
+    settled = {name: replace(rule, meanings=meanings.of([rule.condition])) for name, rule in rules.items()}
+    return {name: replace(one, rule=settled[name]) for name, one in read.items()}
 
 
 def _rivals(segment: Segment, others: Iterable[Segment]) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ml.warehouse import Warehouse
 
 FILE = "clusters.yaml"
+_WORDLESS = "As pinned."
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
 
 
@@ -55,6 +56,22 @@ class Clustering(Form):
     centres: dict[Name, dict[Name, Number]] = Field(
         min_length=2, description="A value of each feature for each cluster."
     )
+
+    @property
+    def wordless(self) -> Clustering:
+        """What decides who is in which cluster."""
+        return self.model_copy(update={"description": _WORDLESS})
+
+    @property
+    def pinned(self) -> dict[str, Any]:
+        """The same as lists of pairs, because of equally near centres the first one counts."""
+        said = self.model_dump(mode="json", exclude={"description"})
+        return {key: list(pairs.items()) for key, pairs in said.items()}
+
+    @classmethod
+    def from_pinned(cls, said: Mapping[str, Any]) -> Clustering:
+        """Return what `pinned` said. Raises pydantic's `ValidationError`."""
+        return cls.model_validate({"description": _WORDLESS, **{key: dict(pairs) for key, pairs in said.items()}})
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -14,7 +14,7 @@ from ml.segments.language import Guard
 from ml.segments.rules import Rule
 from ml.segments.versions import Version, Versions
 from ml.segments.versions_diff import Diff, difference
-from ml.segments.versions_pin import definition, named, restored
+from ml.segments.versions_pin import definition, named, other_meanings, restored
 from ml.segments.vocabulary import Vocabulary, load_vocabulary
 from ml.segments.words import sentence
 from ml.times import parse_as_of
@@ -66,7 +66,7 @@ def _told(rule: Rule, before: Rule | None, active: Version | None, found: Diff, 
         "name": rule.name,
         "version": active.version if active else 0,
         "now": sentence(before.condition, known.events) if before else "",
-        "then": sentence(rule.condition, known.events),
+        "then": sentence(rule.condition, known.events) + other_meanings(before, rule),
         **figures,
         "moved_by_rule": found.moved_by_rule,
         "exceeds": broken,

@@ -10,6 +10,7 @@ from ml.segments.conditions import MILLI, MILLION, AllOf, AnyOf, NotOf, Weighted
 from ml.segments.events import ORDERS, WEB
 from ml.segments.forms import Form, Portion
 from ml.segments.happenings import happening, window
+from ml.segments.meanings import Meanings
 from ml.segments.measures import Measures
 from ml.segments.plan import Leaf, Moves, Node, Plan, Points, Within
 from ml.segments.quantities import (
@@ -44,11 +45,16 @@ from ml.times import AsOf
 
 def plan_rule(rule: Rule, known: Vocabulary, measures: Measures) -> Plan:
     """Return what a resolved rule asks; the facts it needs are added to `measures`."""
-    planner = _Planner(known, measures)
+    planner = _Planner(_as_meant(known, rule.meanings), measures)
     asked = [planner.node(part) for part in rule.asked]
     barred = [replace(planner.node(part), silent=True) for part in rule.barred]
     planner.plan.root = Node("all", (*asked, *barred))
     return planner.plan
+
+
+def _as_meant(known: Vocabulary, meanings: Meanings) -> Vocabulary:
+    clusterings = {**known.clusterings, **meanings.clusterings}
+    return replace(known, lifecycle=meanings.lifecycle or known.lifecycle, clusterings=clusterings)
 
 
 class _Planner:

@@ -140,10 +140,14 @@ class Measures:
 
     def cluster(self, name: str, clustering: Clustering) -> str:
         """The cluster whose centre is nearest."""
-        self.clusterings.setdefault(name, clustering)
+        clustering = clustering.wordless
+        same = (made for made, found in self.clusterings.items() if found == clustering)
+        # Two versions of a segment may know a clustering by the same name. No name begins with a digit.
+        made = next(same, name if name not in self.clusterings else f"{len(self.clusterings)}_{name}")
+        self.clusterings[made] = clustering
         for feature in clustering.features:
             _added(self.features, feature)
-        return self._value(f"cluster_{name}", "cluster")
+        return self._value(f"cluster_{made}", "cluster")
 
     def consent(self, asked: Granted) -> str:
         """True where a purpose was granted on a channel, else missing."""

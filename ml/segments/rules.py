@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from ml.segments.conditions import AllOf, NotOf, Weighted, leaves
 from ml.segments.forms import Form
 from ml.segments.language import Segment
+from ml.segments.meanings import Meanings
 from ml.segments.standing import FeatureCondition, ScoreCondition, SegmentCondition
 
 _ASIDE = ("description", "goal", "owner", "action", "outcome", "backtest")
@@ -21,12 +22,14 @@ class Rule:
     """A segment as it is evaluated: `who` within the parent, without those who are excluded.
 
     `everywhere` are conditions that keep a customer out of every segment; `rivals` are the segments of the same
-    exclusive group that come first. A `bar` asks for nothing: everybody meets it who is not barred.
+    exclusive group that come first. `meanings` are bounds and centres that it is read with, before the vocabulary's.
+    A bar (`is_bar`) asks for nothing: everybody meets it who is not barred.
     """
 
     segment: Segment
     everywhere: tuple[Form, ...] = ()
     rivals: tuple[str, ...] = ()
+    meanings: Meanings = field(default_factory=Meanings)
     is_bar: bool = False
 
     @property
@@ -84,6 +87,7 @@ class Rule:
         said = self.segment.model_dump(mode="json", by_alias=True, exclude_none=True)
         for key in _ASIDE:
             said.pop(key, None)
+        said["meanings"] = self.meanings.of([self.condition]).dump()
         said["everywhere"] = [c.model_dump(mode="json", by_alias=True, exclude_none=True) for c in self.everywhere]
         said["references"] = {name: others[name].digest(others) for name in self.references}
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]

@@ -18,6 +18,7 @@ Cause = Literal["rule", "model", "both"]
 # The rest of a file (consent, limits, holdout, destinations, the place in an exclusive group) holds from the next run
 # on: none of it may wait for a person.
 _PINNED = ("who", "parent", "exclude", "membership")
+_MEANINGS = "meanings"  # beside them: the bounds of stages and the centres of clusters that they name
 _NO_BOUNDS = {"score", "max_age", "stale"}
 
 
@@ -35,16 +36,27 @@ class Pin(NamedTuple):
 
 def definition(rule: Rule) -> str:
     """Return what decides who is in, as a JSON object; segments that it names have versions of their own."""
-    return json.dumps({key: said for key, said in _said(rule.segment).items() if key in _PINNED}, sort_keys=True)
+    pinned = {key: said for key, said in _said(rule.segment).items() if key in _PINNED}
+    meanings = _meant(rule)
+    return json.dumps(pinned | ({_MEANINGS: meanings} if meanings else {}), sort_keys=True)
 
 
 def restored(rule: Rule, text: str) -> Rule | None:
     """Return a segment's rule with an earlier `definition`; None when the language has no such rule any more."""
     kept = {key: said for key, said in _said(rule.segment).items() if key not in _PINNED}
+    pinned = json.loads(text)
+    meant = pinned.pop(_MEANINGS, {})
     try:
-        return replace(rule, segment=Segment.model_validate(kept | json.loads(text)))
+        segment = Segment.model_validate(kept | pinned)
+        return replace(rule, segment=segment, meanings=rule.meanings.restored(meant))
     except ValidationError:
         return None
+
+
+def other_meanings(one: Rule | None, other: Rule | None) -> str:
+    """Return that two rules differ in what no sentence tells: bounds and centres; empty text when they do not."""
+    is_other = one is not None and other is not None and _meant(one) != _meant(other)
+    return " (the bounds of its stages or the centres of its clusters changed)" if is_other else ""
 
 
 def named(rule: Rule, name: str) -> Rule:
@@ -59,6 +71,10 @@ def thresholds(rule: Rule) -> str:
         hidden = _NO_BOUNDS if isinstance(leaf, ScoreCondition) else {"score"}
         found.setdefault(str(leaf.score), []).append(_dumped(leaf, hidden))
     return json.dumps(found, sort_keys=True)
+
+
+def _meant(rule: Rule) -> dict[str, Any]:
+    return rule.meanings.of([*rule.asked, *rule.segment.exclude]).dump()
 
 
 def _said(segment: Segment) -> dict[str, Any]:

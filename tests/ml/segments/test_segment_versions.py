@@ -7,8 +7,9 @@ import pytest
 from ml.segments.approve import answer, build_approved, proposals
 from ml.segments.assign import build_segments
 from ml.segments.catalogue import load_catalogue
+from ml.segments.compared import compared
 from ml.segments.versions_pin import definition, restored
-from ml.times import AsOf
+from ml.times import DAY, AsOf
 from tests.ml.segments.test_segment_assign import NEXT, world
 from tests.ml.segments.worlds import AS_OF
 
@@ -173,6 +174,53 @@ def test_consent_limits_and_words_are_no_new_version(ten, define):
     define("near", near(40), "limits: {maximum_size: 3}")
     assert build(ten, NEXT)["status"] == "halted", "they hold at once"
     assert len(versions(ten)) == 1
+
+
+CENTRES = "{near: {recency_days: 10}, far: {recency_days: 90}}"
+CLUSTERS = f"""
+clusters:
+  groups: {{description: x, features: {{recency_days: {{spread: 1, missing: 0}}}}, centres: {CENTRES}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("who", "change", "left"),
+    [
+        ("{lifecycle: dormant}", ("features.yaml", "dormant: 112", "dormant: 60"), [7, 8, 9, 10]),
+        ("{cluster: groups, in: far}", ("clusters.yaml", "recency_days: 90", "recency_days: 170"), [6, 7, 8, 9]),
+    ],
+)
+def test_other_bounds_or_centres_are_a_change_of_the_rule(shop, who, change, left):
+    duck, define, config = shop
+    define("away", who, GUARD)
+    size = build(duck)["size"]
+    before = load_catalogue().rules["away"]
+    path = config / change[0]
+    path.write_text(path.read_text().replace(*change[1:]))
+    changed = load_catalogue().rules["away"]
+    assert changed.digest({}) != before.digest({})
+    assert restored(changed, definition(before)) == before
+    found = build(duck, NEXT)
+    assert (found["size"], "waits for approval" in found["reason"]) == (size, True), "members by the bounds of the pin"
+    assert compared("away", str(NEXT), duck)["left"] == len(left)
+    waiting = versions(duck)[1]
+    assert [row["customer_key"] for row in json.loads(waiting["sample"]) if row["change"] == "left"] == left
+    (asked,) = proposals(str(NEXT), warehouse=duck)
+    assert "(the bounds of its stages or the centres of its clusters changed)" in asked["body"]
+    answer("away", "2", approved=True, by="ada", warehouse=duck)
+    assert build(duck, NEXT)["size"] == size - len(left)
+
+
+@pytest.fixture
+def shop(duck, define, home):
+    """A clustering, and customers 1 to 10, whose one order is ten days longer ago for each."""
+    (home / "config" / "clusters.yaml").write_text(CLUSTERS)
+    for at in (AS_OF, NEXT):
+        made = world(at, customers=10)
+        for key in range(1, 11):
+            made.order(key, key * 10 * DAY + 1)
+        made.write(duck)
+    return duck, define, home / "config"
 
 
 def test_every_shipped_definition_is_kept_whole():
