@@ -233,3 +233,9 @@ def test_redis_is_started_with_the_password_from_its_environment():
     if shutil.which("redis-server") is None:
         pytest.skip("no redis-server on this machine: its command was read, not run")
     assert subprocess.run(["redis-server", "--version"], check=False).returncode == 0
+
+
+def test_a_fresh_stack_backtests_its_segments_and_so_has_something_to_send():
+    """Where a backtest is required, every segment waits as `untested` for a person."""
+    assert compose()["services"]["airflow-worker"]["environment"]["AUDIENCEFLOW_BACKTESTS"] == "automatic"
+    assert env_example()["AUDIENCEFLOW_BACKTESTS"] == "automatic"
