@@ -31,7 +31,7 @@ def check_guard(guard: Guard, *, members: int, desired: int, removes: int) -> No
 
     Args:
         guard: the segment's limits, or its destination's.
-        members: confirmed members on the platform.
+        members: members on the platform, and those whom a push that was let through has yet to add.
         desired: how many should be members.
         removes: how many would be removed.
     """
@@ -83,7 +83,8 @@ def plan_sync(desired: pd.DataFrame, ledger: pd.DataFrame, guard: Guard | None =
         guard: limits; None plans without them.
 
     A record is sent when its fingerprint is not the confirmed one; a terminal one only when its address
-    changed. Only members that this project added are ever removed. Raises `GuardTripped`.
+    changed. Only members that this project added are ever removed. A push that was cut short goes on under the guard
+    that let it begin. Raises `GuardTripped`.
     """
     known = ledger[["customer_key", "remote_id", "confirmed_fingerprint", "is_member", "state"]]
     known = known.assign(known_hash=ledger["identifier_hash"])
@@ -92,11 +93,17 @@ def plan_sync(desired: pd.DataFrame, ledger: pd.DataFrame, guard: Guard | None =
     wanted = joined[~refused]
     leaving = ledger["is_member"] & ~ledger["customer_key"].isin(wanted["customer_key"])
     if guard is not None:
-        check_guard(guard, members=int(ledger["is_member"].sum()), desired=len(wanted), removes=int(leaving.sum()))
+        check_guard(guard, members=int(_intended(ledger).sum()), desired=len(wanted), removes=int(leaving.sum()))
     if guard is not None and not len(wanted) and guard.on_empty == "skip":
         leaving &= False
     plan = _upserts(wanted, list(desired.columns))
     return replace(plan, removes=_removes(ledger, leaving), refused=int(refused.sum()))
+
+
+def _intended(ledger: pd.DataFrame) -> pd.Series:
+    """Return who is a member, or will be once a push that was cut short goes on: a guard let that one through."""
+    is_open = ledger["desired_fingerprint"].notna() & (ledger["state"] != "terminal")
+    return ledger["is_member"] | is_open
 
 
 def _upserts(wanted: pd.DataFrame, columns: Sequence[str]) -> Plan:

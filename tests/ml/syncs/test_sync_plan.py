@@ -136,6 +136,26 @@ def test_the_first_sync_and_small_audiences_are_not_judged_by_shares():
     assert len(plan_sync(desired({9: 1}), members(1, 2, 3), Guard(minimum_members=4)).removes) == 3
 
 
+@pytest.mark.parametrize("state", ["pending", "accepted", "failed"])
+def test_a_push_that_was_cut_short_goes_on_under_the_guard_that_let_it_begin(state):
+    """100 of 250 were confirmed before the end: to the guard the audience has 250 members, not 150% more."""
+    wanted = desired(dict.fromkeys(range(250), 1))
+    left = [
+        {"customer_key": k, "desired_fingerprint": "f1", "is_member": False, "state": state} for k in range(100, 250)
+    ]
+    done = [{"customer_key": k, "desired_fingerprint": "f1", "confirmed_fingerprint": "f1"} for k in range(100)]
+    assert len(plan_sync(wanted, ledger(*done, *left), Guard()).adds) == 150
+
+
+def test_whom_the_platform_never_takes_is_no_member_to_a_guard():
+    refused = [
+        {"customer_key": k, "desired_fingerprint": "f1", "is_member": False, "state": "terminal"} for k in range(90)
+    ]
+    book = ledger(*refused, *({"customer_key": k, "confirmed_fingerprint": "f1"} for k in range(90, 120)))
+    with pytest.raises(GuardTripped, match="21 of 30 confirmed members would be removed"):
+        plan_sync(desired(dict.fromkeys(range(90, 99), 1)), book, Guard(maximum_removal_share=0.5))
+
+
 @settings(max_examples=15)
 @given(st.integers(0, 40), st.floats(0, 1), st.floats(0, 1))
 def test_a_wider_guard_never_stops_what_a_narrower_one_lets_pass(staying, one, other):
