@@ -67,6 +67,7 @@ def facts(spec: ModelSpec, data: TrainingSet, found: Evaluation, told: Mapping[s
         "Calibrated on": f"{data.calibration.as_of.at.date()}" + (_THIRD if data.shared else ""),
         "Tested on": f"{data.test.as_of.at.date()}: {len(data.test.label):,} customers, "
         f"{int((data.test.label > 0).sum()):,} of them positive",
+        "Beside the best rule": f"{found.over_rule.words()}, with the 90% interval on the same customers",
         "Sees": _sees(spec),
         **notes(spec, data, told),
         "Not to be used for": NOT_FOR,

@@ -7,7 +7,7 @@ Whatever is decided, the version's tags say it: `decision` (see `records.Decisio
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -18,9 +18,7 @@ from ml.errors import ConfigError, FatalError
 from ml.models import canary, registry
 from ml.models.baselines import BTYD, rules
 from ml.models.dataset import read_features
-from ml.models.evaluate import DRAWS, metrics_of
-from ml.models.metrics import Predicted, paired_interval
-from ml.settings import settings
+from ml.models.evaluate import gain_over, over_best_rule
 from ml.times import DAY, parse_as_of
 
 if TYPE_CHECKING:
@@ -60,7 +58,7 @@ class _Rival:
 def settle(spec: ModelSpec, challenger: Version, test: Snapshot, warehouse: Warehouse, *, ask: bool = False) -> Version:
     """Decide on a version, move the alias if it wins, and write down why. May be repeated.
 
-    With `ask` the alias stays where it is: a winner is only proposed, for a person to approve (`proposals.answer`).
+    With `ask` the alias stays where it is: a winner is only proposed, for a person to approve (`champions.answer`).
     """
     verdict = judge(spec, challenger, test, warehouse)
     decision: Decision = "proposed" if ask and verdict.decision == "promoted" else verdict.decision
@@ -90,7 +88,18 @@ def judge(spec: ModelSpec, challenger: Version, test: Snapshot, warehouse: Wareh
         return Verdict("kept", f"kept back: champion {champion.version} learnt from later data")
     seen = _tested(challenger)
     rival = None if champion is None else _on_these(spec, champion, test, warehouse)
-    return _alarm(spec, challenger, seen, rival, test) or _missed(spec, seen) or _against(spec, challenger, seen, rival)
+    found = (
+        _alarm(spec, challenger, seen, rival, test) or _missed(spec, seen) or _against(spec, challenger, seen, rival)
+    )
+    return _beside_rules(spec, found, seen)
+
+
+def _beside_rules(spec: ModelSpec, found: Verdict, seen: pd.DataFrame) -> Verdict:
+    """Add what the model gains over the best rule, and say of one that takes over when that may be nothing."""
+    gain = over_best_rule(spec, seen)
+    figures = {**found.figures, "rule": gain.over, **gain.tags("rule_")}
+    doubt = f"; {gain.words()}" if found.decision == "promoted" and not gain.is_shown else ""
+    return replace(found, reason=found.reason + doubt, figures=figures)
 
 
 def _tested(version: Version) -> pd.DataFrame:
@@ -134,9 +143,9 @@ def _missed(spec: ModelSpec, seen: pd.DataFrame) -> Verdict | None:
     needed += [("explained", BTYD, 0.0)] if spec.kind == "cents" else []
     found = []
     for metric, name, least in needed:
-        gain, _, high = _gain(spec, seen, seen[name].to_numpy(), metric)
-        if high < least:
-            found.append(f"{metric} {gain:+.4f} against {name}, at least {least:+.4f} needed")
+        gain = gain_over(spec, seen, name, seen[name].to_numpy(), metric)
+        if gain.high < least:
+            found.append(f"{metric} {gain.mean:+.4f} against {name}, at least {least:+.4f} needed")
     return Verdict("kept", f"kept back: {'; '.join(found)}") if found else None
 
 
@@ -146,17 +155,12 @@ def _against(spec: ModelSpec, challenger: Version, seen: pd.DataFrame, rival: _R
     name, compared = f"champion {rival.version.version}", {"compared_with": rival.version.version}
     if rival.scores is None:
         return Verdict("promoted", f"{name} can no longer be scored: {rival.problem}", compared)
-    gain, low, high = _gain(spec, seen, rival.scores, spec.primary)
+    gain = gain_over(spec, seen, name, rival.scores, spec.primary)
     age = (parse_as_of(challenger.tags["as_of"]).epoch - parse_as_of(rival.version.tags["as_of"]).epoch) / DAY
-    figures = {
-        "gain": f"{gain:.5f}",
-        "gain_low": f"{low:.5f}",
-        "gain_high": f"{high:.5f}",
-        "champion_age": f"{age:.0f}",
-    }
-    told = f"{spec.primary} {gain:+.4f} [{low:+.4f}, {high:+.4f}] against {name}"
-    decision, words = _compared(spec, low, age)
-    return Verdict(decision, f"{words}: {told}", compared | figures)
+    decision, words = _compared(spec, gain.low, age)
+    return Verdict(
+        decision, f"{words}: {gain} against {name}", {**compared, **gain.tags(""), "champion_age": f"{age:.0f}"}
+    )
 
 
 def _compared(spec: ModelSpec, low: float, age: float) -> tuple[Decision, str]:
@@ -170,10 +174,3 @@ def _compared(spec: ModelSpec, low: float, age: float) -> tuple[Decision, str]:
     if low >= -gates.champion_loss:
         return "promoted", f"not worse by more than {gates.champion_loss:g}, and {stale}"
     return "kept", f"kept back, may be worse by more than {gates.champion_loss:g} (although {stale})"
-
-
-def _gain(spec: ModelSpec, seen: pd.DataFrame, theirs: Array, metric: str) -> tuple[float, float, float]:
-    """Return mean, low and high of the gain in a metric on the same resampled customers."""
-    outcome = seen["actual"].to_numpy()
-    pair = (Predicted(outcome, seen["chosen"].to_numpy()), Predicted(outcome, theirs))
-    return paired_interval(pair, metrics_of(spec)[metric], DRAWS, settings().seed)

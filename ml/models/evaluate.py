@@ -22,6 +22,7 @@ from ml.models.metrics import (
     captured_at,
     intervals,
     measure,
+    paired_interval,
     precision_at,
 )
 from ml.models.slices import slice_table
@@ -40,11 +41,43 @@ if TYPE_CHECKING:
 DRAWS = 200
 
 
+@dataclass(frozen=True)
+class Gain:
+    """What a model gains over another on the same customers: the mean and the 90% interval of the paired difference."""
+
+    over: str
+    metric: str
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the interval lies above zero."""
+        return self.low > 0
+
+    def __str__(self) -> str:
+        return f"{self.metric} {self.mean:+.4f} [{self.low:+.4f}, {self.high:+.4f}]"
+
+    def words(self) -> str:
+        """Say whether the model beats the other, and by how much."""
+        return f"{'beats' if self.is_shown else 'not shown to beat'} {self.over}: {self}"
+
+    def tags(self, prefix: str) -> dict[str, str]:
+        """Return the figures as tags of a version."""
+        return {f"{prefix}{name}": f"{number:.5f}" for name, number in self.figures().items()}
+
+    def figures(self) -> dict[str, float]:
+        """Return mean, low and high by the names that tags and metrics have."""
+        return {"gain": self.mean, "gain_low": self.low, "gain_high": self.high}
+
+
 @dataclass(frozen=True, eq=False)
 class Evaluation:
     """The test of one training: metrics of the chosen model with intervals, of its baselines and rivals.
 
-    `deciles` is a `decile_table`, `contacts` and `thresholds` are a `choice_table`, `slices` is a `slice_table`.
+    `over_rule` is the gain over the best rule. `deciles` is a `decile_table`, `contacts` and `thresholds` are a
+    `choice_table`, `slices` is a `slice_table`.
     """
 
     chosen: str
@@ -53,6 +86,7 @@ class Evaluation:
     candidates: dict[str, dict[str, float]]
     deciles: pd.DataFrame
     predictions: pd.DataFrame
+    over_rule: Gain
     contacts: pd.DataFrame
     thresholds: pd.DataFrame
     slices: pd.DataFrame
@@ -60,12 +94,14 @@ class Evaluation:
     def flat(self) -> dict[str, float]:
         """Return everything under one level of names, as MLflow wants it."""
         others = {"baseline": self.baselines, "candidate": self.candidates}
-        return self.metrics | {
+        beside = {
             f"{kind}.{name}.{metric}": value
             for kind, group in others.items()
             for name, found in group.items()
             for metric, value in found.items()
         }
+        over = {f"rule_{name}": number for name, number in self.over_rule.figures().items()}
+        return self.metrics | over | beside
 
     def curves(self) -> dict[str, Predicted]:
         """Return the chosen model and the baselines as they are drawn."""
@@ -92,6 +128,7 @@ def evaluate(
     predicted = {name: Predicted(data.test.label, score) for name, score in (ruled | scores).items()}
     found = {name: measure(p, metrics_of(spec)) for name, p in predicted.items()}
     ours, actual = scores[chosen], data.test.label
+    seen = pd.DataFrame({"customer_key": data.test.keys, "actual": actual, **ruled, **scores, "chosen": ours})
     contacted, later = contact_choices(spec, ours), outlooks(candidates[chosen], data.test)
     slices = slice_table(spec, data.test, ours, contacted[1].chosen, warehouse)
     return Evaluation(
@@ -104,11 +141,25 @@ def evaluate(
         {name: found[name] for name in (*ruled, spec.linear)},
         {name: found[name] for name in scores},
         decile_table(predicted[chosen]),
-        pd.DataFrame({"customer_key": data.test.keys, "actual": actual, **ruled, **scores}),
+        seen,
+        over_best_rule(spec, seen),
         choice_table(spec, contacted, ours, actual),
         threshold_table(spec, stored(spec, later, predicted[chosen])),
         slices,
     )
+
+
+def gain_over(spec: ModelSpec, seen: pd.DataFrame, name: str, theirs: Array, metric: str) -> Gain:
+    """Return the gain of the chosen model over another's scores, on a test's customers (columns actual, chosen)."""
+    outcome = seen["actual"].to_numpy()
+    pair = (Predicted(outcome, seen["chosen"].to_numpy()), Predicted(outcome, theirs))
+    return Gain(name, metric, *paired_interval(pair, metrics_of(spec)[metric], DRAWS, settings().seed))
+
+
+def over_best_rule(spec: ModelSpec, seen: pd.DataFrame) -> Gain:
+    """Return the gain over the rule that ranks best on these customers, of those that need no model of ours."""
+    gains = [gain_over(spec, seen, name, seen[name].to_numpy(), spec.primary) for name in rules(spec)]
+    return min(gains, key=lambda gain: gain.mean)
 
 
 def stored(spec: ModelSpec, later: Mapping[int, Predicted], ours: Predicted) -> dict[str, Predicted]:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +52,7 @@ def train_model(
 ) -> dict[str, Any]:
     """Train a model on what was known at `as_of`, and let it take over when it is better than the champion.
 
-    With `ask` a winner does not take over but is proposed to a person (`ml.models.proposals`). Equal data,
+    With `ask` a winner does not take over but is proposed to a person (`ml.models.champions.proposals`). Equal data,
     configuration and code find the finished run of before instead of a new one, unless `force`. The run and its version
     are tagged with the `reason` of the training that made them: `trigger` (see `ml.monitoring.retraining`) and
     `detail`.
@@ -147,9 +148,7 @@ def _write_files(folder: Path, story: Story) -> None:
     from ml.models.page.render import write_page
 
     spec, found = story.spec, story.found
-    found.predictions.assign(chosen=found.predictions[found.chosen]).to_parquet(
-        folder / "test_predictions.parquet", index=False
-    )
+    found.predictions.to_parquet(folder / "test_predictions.parquet", index=False)
     for name in ("deciles", "slices", "contacts", "thresholds"):
         getattr(found, name).to_csv(folder / f"{name}.csv", index=False)
     documents = {
@@ -158,6 +157,7 @@ def _write_files(folder: Path, story: Story) -> None:
             "metrics": found.metrics,
             "baselines": found.baselines,
             "candidates": found.candidates,
+            "over_rule": asdict(found.over_rule),
             "notes": notes(spec, story.data, story.told),
         },
         "importance.json": story.explained.importance,

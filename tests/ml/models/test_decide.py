@@ -13,6 +13,7 @@ import pytest
 from ml.errors import FatalError
 from ml.models import decide, registry
 from ml.models.dataset import Snapshot
+from ml.models.evaluate import gain_over, over_best_rule
 from ml.models.records import Version
 from ml.models.spec import ModelSpec
 from ml.times import parse_as_of
@@ -88,6 +89,30 @@ def test_the_first_that_passes_its_gates_becomes_champion(judge: Any):
     assert "against recency, at least +0.0000 needed" in missed.reason
 
 
+def test_what_is_gained_over_the_best_rule_is_told_and_doubted_where_it_may_be_nothing(judge: Any):
+    clear, doubtful = judge(WEAK, None), judge(scores(0.2, 9), None)
+    assert [found.decision for found in (clear, doubtful)] == ["promoted", "promoted"]
+    assert clear.reason == "first version that passed its gates"
+    assert float(clear.figures["rule_gain_low"]) > 0
+    assert doubtful.reason.startswith("first version that passed its gates; not shown to beat recency: auc ")
+    figures = {name: float(doubtful.figures[name]) for name in ("rule_gain_low", "rule_gain", "rule_gain_high")}
+    assert sorted(figures.values()) == list(figures.values())
+    assert figures["rule_gain_low"] <= 0
+
+
+def test_the_rule_that_is_compared_with_is_the_best_one():
+    seen = pd.DataFrame({"actual": LABEL, "chosen": WEAK, "recency": RULE, "rfm": scores(0.5, 8)})
+    gain = over_best_rule(SPEC, seen)
+    assert gain.over == "rfm"
+    assert gain.low < gain_over(SPEC, seen, "recency", RULE, "auc").low
+
+
+def test_a_version_that_is_kept_back_says_its_gain_over_the_rules_too(judge: Any):
+    found = judge(WEAK, WEAK)
+    assert (found.decision, found.figures["rule"]) == ("kept", "recency")
+    assert "not shown to beat" not in found.reason
+
+
 def test_only_what_is_better_for_certain_replaces_a_champion_in_its_time(judge: Any):
     better, equal, worse = (judge(ours, theirs) for ours, theirs in ((STRONG, WEAK), (WEAK, WEAK), (WEAK, STRONG)))
     assert [found.decision for found in (better, equal, worse)] == ["promoted", "kept", "kept"]
@@ -122,4 +147,5 @@ def test_a_champion_that_can_no_longer_be_used_is_replaced_without_a_comparison(
         "promoted",
         "champion 1 can no longer be scored: cannot be read by this code",
     )
-    assert found.figures == {"compared_with": "1"}
+    assert found.figures["compared_with"] == "1"
+    assert "gain" not in found.figures

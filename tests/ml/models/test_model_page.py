@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from ml.models.dataset import Snapshot, TrainingSet
-from ml.models.evaluate import Evaluation, decile_table, metrics_of
+from ml.models.evaluate import Evaluation, Gain, decile_table, metrics_of
 from ml.models.explain import Explanation
 from ml.models.metrics import Predicted, intervals, measure
 from ml.models.page.parts import Facts, Section
@@ -81,7 +81,8 @@ def _story(kind: str) -> Story:
         baselines={"recency": found["recency"]},
         candidates={"xgboost": found["xgboost"]},
         deciles=decile_table(Predicted(chance, score)),
-        predictions=pd.DataFrame({"actual": chance, **scores}),
+        predictions=pd.DataFrame({"actual": chance, **scores, "chosen": score}),
+        over_rule=Gain("recency", spec.primary, 0.01, -0.002, 0.022),
         contacts=choice_table(spec, contact_choices(spec, score), score, chance),
         thresholds=choice_table(spec, round_choices(spec, score), score, chance),
         slices=slices,

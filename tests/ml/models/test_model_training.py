@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from io import BytesIO
 from pathlib import Path
 
@@ -83,6 +84,18 @@ def test_a_run_keeps_what_a_person_and_the_next_step_need(trained: Warehouse):
     assert {"precision_10_low", "recall_10", "baseline.recency.brier_skill", "slices_off"} <= set(run.data.metrics)
     assert [i.tags[0].value for i in run.inputs.dataset_inputs] == ["train", "train", "calibration", "test"]
     assert run.data.params["lightgbm.n_estimators"] == "30"
+
+
+def test_the_version_and_its_card_say_what_is_gained_over_the_best_rule(trained: Warehouse):
+    champion = registry.champion("churn_28d")
+    kept = {name: registry.read_artifact(champion.run_id, name) for name in ("model_card.md", "evaluation.json")}
+    gain = json.loads(kept["evaluation.json"])["over_rule"]
+    told = {name: float(champion.tags[name]) for name in ("rule_gain", "rule_gain_low", "rule_gain_high")}
+    assert [*told.values()] == pytest.approx([gain[name] for name in ("mean", "low", "high")], abs=1e-5)
+    assert champion.tags["rule"] == gain["over"] in {"recency", "rfm"}
+    beats = "beats" if gain["low"] > 0 else "not shown to beat"
+    assert f"- Beside the best rule: {beats} {gain['over']}: auc {gain['mean']:+.4f}" in kept["model_card.md"].decode()
+    assert ("not shown to beat" in champion.tags["decision_reason"]) == (gain["low"] <= 0)
 
 
 def test_the_registered_model_predicts_what_was_tested(trained: Warehouse):
