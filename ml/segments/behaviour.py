@@ -23,6 +23,7 @@ class Where(Form):
     region: Texts | None = Field(None, description="Region within the country.")
     referrer: Texts | None = Field(None, description="Where the visit came from.")
     campaign: Texts | None = Field(None, description="Campaign id.")
+    message: Texts | None = Field(None, description="Message id: what was sent, opened and clicked shares it.")
     channel: Texts | None = Field(None, description="Channel of the order or message.")
     store: Texts | None = Field(None, description="Store id.")
     offer: Texts | None = Field(None, description="Offer id.")

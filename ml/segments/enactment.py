@@ -102,8 +102,9 @@ def _happen(rows: Rows, copy: Copy, moment: int, entry: Entry, kind: EventKind) 
     if stream.table == "customer_orders":
         _order(rows, row, entry)
     elif stream.table == "customer_messages":
-        # One message in each campaign: what is opened is what was sent.
-        rows.add(stream.table, message_id=f"{copy.customer_key}-{entry.campaign or ''}", **row)
+        # One message in each campaign, unless they are told apart: what is opened is what was sent.
+        sent = f"{copy.customer_key}-{entry.message or entry.campaign or ''}"
+        rows.add(stream.table, **{**row, "message_id": sent})
     else:
         rows.add(stream.table, **row)
 

@@ -87,7 +87,7 @@ MESSAGES = Stream(
     "event_epoch",
     "message_event_id",
     "event_type",
-    {"channel": "channel", "campaign": "campaign_id"},
+    {"channel": "channel", "campaign": "campaign_id", "message": "message_id"},
 )
 OFFERS = Stream(
     "customer_offer_responses",

@@ -62,6 +62,7 @@ class Entry(Form):
     region: Text | None = Field(None, description="Region within the country.")
     referrer: Text | None = Field(None, description="Where the visit came from.")
     campaign: Text | None = Field(None, description="Campaign id.")
+    message: Text | None = Field(None, description="Message id; left out, a campaign has one message.")
     channel: Text | None = Field(None, description="Channel of the order or message.")
     store: Text | None = Field(None, description="Store id.")
     offer: Text | None = Field(None, description="Offer id.")
