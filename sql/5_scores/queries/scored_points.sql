@@ -10,6 +10,6 @@ GROUP BY
   as_of,
   model_version
 ORDER BY
-  as_of DESC,
-  model,
-  model_version
+  as_of DESC NULLS LAST,
+  model ASC NULLS LAST,
+  model_version ASC NULLS LAST

@@ -73,4 +73,4 @@ LEFT JOIN did ON did.customer_key = everybody.customer_key
 LEFT JOIN asked ON asked.customer_key = everybody.customer_key
 {% endif %}
 WHERE everybody.as_of = {{ as_of }}
-ORDER BY everybody.customer_key
+ORDER BY everybody.customer_key ASC NULLS LAST

@@ -7,4 +7,4 @@ JOIN segment_members AS other
 WHERE one.as_of = {{ as_of }}
     AND one.segment <= other.segment
 GROUP BY one.segment, other.segment
-ORDER BY segment, other
+ORDER BY segment ASC NULLS LAST, other ASC NULLS LAST

@@ -1,6 +1,6 @@
 -- What customers ordered from as_of on, for window_days: sums from which tests are made. One row per segment, of its members; segment is empty for everybody.
 WITH bought AS (
-  SELECT customer_key, CAST(SUM(COALESCE(total_cents, 0)) AS DOUBLE) / 100 AS spent
+  SELECT customer_key, CAST(SUM(COALESCE(total_cents, 0)) AS DOUBLE) / CAST(100 AS DOUBLE) AS spent
   FROM customer_orders
   WHERE status = 'placed'
     AND ordered_epoch >= {{ as_of_epoch }}

@@ -11,4 +11,4 @@ WITH counted AS (
 SELECT segments, COUNT(*) AS customers
 FROM counted
 GROUP BY segments
-ORDER BY segments
+ORDER BY segments ASC NULLS LAST
