@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from graphlib import TopologicalSorter
+from itertools import pairwise
 from pathlib import Path
 
 from ml.config import did_you_mean
@@ -14,7 +15,7 @@ from ml.segments import resolve
 from ml.segments.house import FILE
 from ml.segments.language import Segment, read_segment
 from ml.segments.meanings import Meanings
-from ml.segments.reading import Lines, at, spoken
+from ml.segments.reading import Lines, Place, at
 from ml.segments.rules import Rule, segments_in
 from ml.segments.vocabulary import Vocabulary, load_vocabulary
 from ml.settings import settings
@@ -104,7 +105,8 @@ def _unresolved(read: Mapping[str, _Read], known: Vocabulary) -> dict[str, str]:
 def _check_house(known: Vocabulary, names: list[str]) -> None:
     found = resolve.conditions_problems(known.house.exclude, ("exclude",), known, names)
     if found:
-        raise ConfigError("\n".join(f"config/{FILE}: {spoken(place)}: {message}" for place, message in found))
+        path = settings().config_dir / FILE
+        raise ConfigError("\n".join(f"{at(path, known.house_lines, place)}: {message}" for place, message in found))
 
 
 def _doubled(read: Mapping[str, _Read]) -> dict[str, str]:
@@ -154,10 +156,18 @@ def _reached(names: Iterable[str], references: Mapping[str, Iterable[str]]) -> s
 
 def _in_cycles(references: Mapping[str, tuple[str, ...]], read: Mapping[str, _Read]) -> dict[str, str]:
     return {
-        name: f"{read[name].path}: segments refer to each other in a circle: {' -> '.join(cycle)}; drop one reference"
+        name: f"{_named_at(read[name], other)}: segments refer to each other in a circle: {' -> '.join(cycle)}; "
+        "drop one reference"
         for cycle in resolve.cycles(references)
-        for name in cycle
+        for name, other in pairwise(cycle)
     }
+
+
+def _named_at(one: _Read, other: str) -> str:
+    """Return where a segment's file names another; its group where that brings it in, the house's file otherwise."""
+    group: Place = ("exclusive_group",) if other in one.rule.rivals else ()
+    place = resolve.mentions(one.rule.segment).get(other, group)
+    return at(one.path, one.lines, place) if place else f"{one.path}: exclude of config/{FILE}"
 
 
 def _blocked(read: Mapping[str, _Read], wrong: Mapping[str, str]) -> dict[str, str]:
@@ -165,7 +175,7 @@ def _blocked(read: Mapping[str, _Read], wrong: Mapping[str, str]) -> dict[str, s
     blocked = dict[str, str]()
     while True:
         more = {
-            name: f"{one.path}: it refers to {reference}, which cannot be built: mend that first"
+            name: f"{_named_at(one, reference)}: it refers to {reference}, which cannot be built: mend that first"
             for name, one in read.items()
             for reference in one.rule.references
             if reference in {**wrong, **blocked} and name not in {**wrong, **blocked}

@@ -15,11 +15,11 @@ from pydantic import Field, StringConstraints, model_validator
 from ml.config import did_you_mean
 from ml.errors import ConfigError, NotEnoughData
 from ml.segments.forms import Form, Number, Text, refuse
-from ml.segments.reading import read_definition
+from ml.segments.reading import at, read_definition
 from ml.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from ml.segments.vocabulary import FeatureKind
     from ml.times import AsOf
@@ -91,17 +91,17 @@ class Clusterings(Form):
 def load_clusterings(config_dir: Path, features: Mapping[str, FeatureKind]) -> dict[str, Clustering]:
     """Return the clusterings of a folder; none where it has no file. Raises `ConfigError` naming line and key."""
     path = config_dir / FILE
-    found = read_definition(path, Clusterings)[0].clusters if path.exists() else {}
-    for name, clustering in found.items():
-        _check_numbers(f"{path}: clusters.{name}.features", clustering.features, features)
-    return found
+    read, lines = read_definition(path, Clusterings) if path.exists() else (Clusterings(), {})
+    for name, clustering in read.clusters.items():
+        for feature in clustering.features:
+            _check_number(at(path, lines, ("clusters", name, "features", feature)), feature, features)
+    return read.clusters
 
 
-def _check_numbers(place: str, named: Iterable[str], features: Mapping[str, FeatureKind]) -> None:
+def _check_number(place: str, name: str, features: Mapping[str, FeatureKind]) -> None:
     numbers = [name for name, kind in features.items() if kind.is_number]
-    for name in named:
-        if name not in numbers:
-            raise ConfigError(f"{place}: there is no numeric feature {name!r}{did_you_mean(name, numbers)}")
+    if name not in numbers:
+        raise ConfigError(f"{place}: there is no numeric feature {name!r}{did_you_mean(name, numbers)}")
 
 
 def propose(
@@ -117,7 +117,8 @@ def propose(
     from ml.warehouse import Warehouse
 
     house, known = warehouse or Warehouse(), load_vocabulary().features
-    _check_numbers(f"segments fit-clusters {name}", features, known)
+    for feature in features:
+        _check_number(f"segments fit-clusters {name}", feature, known)
     at = parse_as_of(as_of) if as_of else latest_as_of(house)
     found, sizes = fit(house, features, count, at, f"{count} clusters, fitted at {at}.")
     return {name: found.model_dump(mode="json")}, sizes

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from ml.segments.conditions import Condition
 from ml.segments.forms import Form, Text
-from ml.segments.reading import read_definition
+from ml.segments.reading import Lines, read_definition
 
 FILE = "segmentation.yaml"
 
@@ -24,7 +24,10 @@ class HouseRules(Form):
     )
 
 
-def load_house_rules(config_dir: Path) -> HouseRules:
-    """Return the rules of a folder; none where it has no file. Raises `ConfigError` naming line and key."""
+def load_house_rules(config_dir: Path) -> tuple[HouseRules, Lines]:
+    """Return the rules of a folder, and the lines of its keys; none where it has no file.
+
+    Raises `ConfigError` naming line and key.
+    """
     path = config_dir / FILE
-    return read_definition(path, HouseRules)[0] if path.exists() else HouseRules()
+    return read_definition(path, HouseRules) if path.exists() else (HouseRules(), {})

@@ -111,8 +111,8 @@ class Segment(Form):
     @model_validator(mode="after")
     def _waterfall(self) -> Self:
         if (self.exclusive_group is None) != (self.priority is None):
-            missing = "exclusive_group" if self.priority else "priority"
-            raise refuse("exclusive_group and priority go together: which group, and which place in it", missing)
+            given = "exclusive_group" if self.exclusive_group else "priority"
+            raise refuse("exclusive_group and priority go together: which group, and which place in it", given)
         return self
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, get_args
@@ -26,10 +27,11 @@ class Spot(NamedTuple):
 
 
 Lines = dict[Place, Spot]
+_NEAR = 0.65
 # What pydantic finds, as a marketer would be told it.
 _WORDS = {
-    "model_type": "write keys and values here",
-    "model_attributes_type": "write keys and values here",
+    "model_type": "write keys and values here: {keys}",
+    "model_attributes_type": "write keys and values here: {keys}",
     "tuple_type": "write a list here",
     "too_short": "write at least one item here",
     "too_long": "write at most {max_length} items here",
@@ -88,19 +90,35 @@ def spoken(place: Place) -> str:
     return text.lstrip(".") or "(whole file)"
 
 
+def texts(part: Any, place: Place = ()) -> Iterator[tuple[Place, str]]:
+    """Yield each text of a file's content with its place."""
+    items = part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ()
+    for key, value in items:
+        yield from texts(value, (*place, key))
+    if isinstance(part, str):
+        yield place, part
+
+
 def _problem(path: Path, model: type[Form], error: dict[str, Any], lines: Lines) -> str:
     place = tuple(part for part in error["loc"] if not _is_tag(part))
     context, kind, found = error.get("ctx", {}), error["type"], error["input"]
     if kind == "segment":
         return f"{at(path, lines, (*place, *context['keys']))}: {context['message']}"
     if kind == "extra_forbidden":
-        return f"{at(path, lines, place)}: unknown key{did_you_mean(str(place[-1]), _keys_at(model, error['loc']))}"
-    message = _WORDS[kind].format(**context) if kind in _WORDS else error["msg"]
+        return f"{at(path, lines, place)}: unknown key{_near_key(str(place[-1]), _keys_at(model, error['loc']))}"
+    inside = ", ".join(_keys_at(model, (*error["loc"], "")))
+    message = _WORDS[kind].format(**context, keys=inside) if kind in _WORDS else error["msg"]
     if kind == "literal_error" and isinstance(found, str):
         near = did_you_mean(found, context["expected"].replace(" or ", ", ").replace("'", "").split(", "))
         message += near if "did you mean" in near else ""
     shown = f" (found {found!r})" if isinstance(found, str | int | float | bool) else ""
     return f"{at(path, lines, place)}: {message}{shown}"
+
+
+def _near_key(key: str, keys: list[str]) -> str:
+    """Return the nearest keys, or all of them where none is near; keys are short, so many are somewhat alike."""
+    is_near = difflib.get_close_matches(key, keys, cutoff=_NEAR)
+    return did_you_mean(key, keys) if is_near else f"; there are: {', '.join(keys)}"
 
 
 def _is_echo(error: dict[str, Any]) -> bool:
@@ -137,18 +155,44 @@ def load(path: Path) -> tuple[Any, Lines]:
     lines: Lines = {}
     try:
         text = path.read_text(encoding="utf-8")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml.compose(text, Loader=_Loader)
         _note_lines(path, node, (), lines)
-        return yaml.safe_load(text), lines
+        return yaml.load(text, Loader=_Loader), lines  # noqa: S506 - a safe loader
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: there is no such file") from error
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        line = f":{mark.line + 1}" if mark else ""
-        tab = "; indent with spaces, not tabs" if "\\t" in str(error.problem) else ""
-        raise ConfigError(f"{path}{line}: not readable as YAML: {error.problem}{tab}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: not readable as YAML: {error}") from error
+        line, words = _unreadable(path, error)
+        raise ConfigError(f"{path}{line}: not readable as YAML: {words}") from error
+
+
+class _Loader(yaml.SafeLoader):
+    """Knows the line of a day that never is."""
+
+    def construct_yaml_timestamp(self, node: yaml.ScalarNode) -> Any:
+        try:
+            return super().construct_yaml_timestamp(node)
+        except ValueError as error:
+            words = f"{node.value} is no day ({error}); write one such as 2018-12-31"
+            raise yaml.constructor.ConstructorError(problem=words, problem_mark=node.start_mark) from error
+
+
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_yaml_timestamp)
+
+
+def _unreadable(path: Path, error: Exception) -> tuple[str, str]:
+    """Return `:line`, where it is known, and what is wrong there."""
+    match error:
+        case yaml.MarkedYAMLError():
+            tab = "; indent with spaces, not tabs" if "\\t" in str(error.problem) else ""
+            mark = error.problem_mark
+            return f":{mark.line + 1}" if mark else "", f"{error.problem}{tab}"
+        case yaml.reader.ReaderError():
+            line = path.read_text(encoding="utf-8").count("\n", 0, error.position) + 1
+            return f":{line}", f"character number {error.character} may not be there; delete it"
+        case UnicodeDecodeError():
+            line = error.object.count(b"\n", 0, error.start) + 1
+            return f":{line}", "save the file as UTF-8"
+    return "", str(error)
 
 
 def _note_lines(path: Path, node: yaml.Node | None, place: Place, lines: Lines) -> None:

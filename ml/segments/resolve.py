@@ -10,7 +10,7 @@ from ml.segments.behaviour import NUMBERS, EventCondition, Happened, SequenceCon
 from ml.segments.conditions import AllOf, AnyOf, NotOf, Weighted, WeightOf
 from ml.segments.forms import Form, said
 from ml.segments.language import Segment
-from ml.segments.reading import Place
+from ml.segments.reading import Place, texts
 from ml.segments.standing import (
     AttributeCondition,
     ClusterCondition,
@@ -53,6 +53,17 @@ def conditions_problems(
         for index, condition in enumerate(conditions)
         for problem in _condition(condition, (*place, index), known, names)
     ]
+
+
+def mentions(segment: Segment) -> dict[str, Place]:
+    """Return where a definition names each other segment first."""
+    said = segment.model_dump(mode="json", by_alias=True, exclude_none=True, include={"parent", "who", "exclude"})
+    found = dict[str, Place]()
+    for place, text in texts(said):
+        is_ranking = place[-1] == "within" and place[-2] in {"top", "bottom"}
+        if place[-1] in {"segment", "parent"} or is_ranking:
+            found.setdefault(text, place)
+    return found
 
 
 def cycles(references: Mapping[str, Iterable[str]]) -> list[list[str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +19,7 @@ from ml.config import did_you_mean
 from ml.errors import ConfigError
 from ml.segments.durations import Duration
 from ml.segments.forms import Form, Number, Scalar, Text
-from ml.segments.reading import Lines, Place, at, load, parse
+from ml.segments.reading import Lines, Place, at, load, parse, texts
 
 FOLDER = "templates"
 Kind = Literal["duration", "number", "text"]
@@ -82,7 +82,7 @@ def read_template(path: Path) -> Template:
     body = dict(content) if isinstance(content, dict) else {}
     head = parse({"parameters": body.pop("parameters", {})}, path, lines, _Head)
     template = Template(path, head.parameters, body, lines)
-    used = {name for place, text in _texts(body) for name in _named(template, place, text)}
+    used = {name for place, text in texts(body) for name in _named(template, place, text)}
     for name, parameter in head.parameters.items():
         place = ("parameters", name)
         if name not in used:
@@ -132,7 +132,7 @@ def _check(parameter: Parameter, value: Any, where: str) -> None:
 def _fill(template: Template, values: Mapping[str, Any], given: Lines) -> tuple[dict[str, Any], Lines]:
     """Return the definition with its values, and where each key is written: a given value where it is given."""
     lines = dict(template.lines)
-    for place, text in _texts(template.body):
+    for place, text in texts(template.body):
         spots = [given["with", name] for name in _named(template, place, text) if ("with", name) in given]
         lines[place] = spots[0] if spots else lines[place]
     return _filled(template.body, values), lines
@@ -147,14 +147,6 @@ def _filled(part: Any, values: Mapping[str, Any]) -> Any:
         return part
     alone = re.fullmatch(r"\$(?:(\w+)|\{(\w+)\})", part)
     return values[alone[1] or alone[2]] if alone else string.Template(part).substitute(values)
-
-
-def _texts(part: Any, place: Place = ()) -> Iterator[tuple[Place, str]]:
-    items = part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ()
-    for key, value in items:
-        yield from _texts(value, (*place, key))
-    if isinstance(part, str):
-        yield place, part
 
 
 def _named(template: Template, place: Place, text: str) -> list[str]:

@@ -12,6 +12,7 @@ from ml.features.config import Lifecycle, load_config
 from ml.segments.clusters import Clustering, load_clusterings
 from ml.segments.events import EventKind, load_events
 from ml.segments.house import HouseRules, load_house_rules
+from ml.segments.reading import Lines
 from ml.settings import settings
 from ml.sql import table
 
@@ -33,7 +34,7 @@ class Vocabulary:
     """Known names, and what else a definition is read with.
 
     `destinations` is None where nothing says which there are; `offers` are the models that are ranked against each
-    other for each customer.
+    other for each customer; `house_lines` are where the keys of `house` are written.
     """
 
     features: Mapping[str, FeatureKind]
@@ -44,6 +45,7 @@ class Vocabulary:
     attributes: Mapping[str, FeatureKind] = field(default_factory=dict)
     lifecycle: Lifecycle = field(default_factory=lambda: Lifecycle(new=28, active=28, at_risk=56, dormant=112))
     house: HouseRules = field(default_factory=HouseRules)
+    house_lines: Lines = field(default_factory=dict)
     clusterings: Mapping[str, Clustering] = field(default_factory=dict)
 
 
@@ -52,6 +54,7 @@ def load_vocabulary() -> Vocabulary:
     from ml.models.spec import load_specs
 
     config, specs, features = settings().config_dir, load_specs(), _features()
+    house, lines = load_house_rules(config)
     return Vocabulary(
         features=features,
         scores={name: spec.kind for spec in specs.values() for name in spec.score_names},
@@ -60,7 +63,8 @@ def load_vocabulary() -> Vocabulary:
         offers=frozenset(name for name, spec in specs.items() if spec.family),
         attributes=_attributes(),
         lifecycle=load_config().lifecycle,
-        house=load_house_rules(config),
+        house=house,
+        house_lines=lines,
         clusterings=load_clusterings(config, features),
     )
 

@@ -66,7 +66,7 @@ def test_the_exclusions_of_the_house_hold_for_all_but_those_that_they_name(duck,
     build_segments(str(AS_OF), warehouse=duck)
     assert (built(duck, "near"), built(duck, "staff"), built(duck, "badges")) == ([2], [1], [1])
     (home / "config" / "segmentation.yaml").write_text("exclude: [{segment: stuff}]\n")
-    with pytest.raises(ConfigError, match=r"config/segmentation.yaml: exclude\[0\].segment: .* did you mean staff"):
+    with pytest.raises(ConfigError, match=r"config/segmentation.yaml:1: exclude\[0\].segment: .* did you mean staff"):
         build_segments(str(AS_OF), warehouse=duck)
 
 

@@ -102,12 +102,33 @@ WRONG = {
         "who.weight[0].if.event: there is no event 'oder'; did you mean order?",
     ),
     "half a consent": ("{consent: {purpose: marketing}}", "who.consent.channel: is missing"),
+    "a probability alone": (
+        "{score: churn_28d, probability: 0.4}",
+        "who.probability: write keys and values here: above, at_least, below, at_most, between (found 0.4)",
+    ),
+    "a share alone": (
+        "{score: churn_28d, top: 0.2}",
+        "who.top: write keys and values here: share, count, within (found 0.2)",
+    ),
+    "an amount alone": (
+        "{event: order, where: {value: 5000}, last: 3d}",
+        "who.where.value: write keys and values here: above, at_least, below, at_most, between (found 5000)",
+    ),
+    "a channel alone": (
+        "{consent: email}",
+        "who.consent: write keys and values here: purpose, channel (found 'email')",
+    ),
+    "a step alone": (
+        "{sequence: [purchase], last: 3d}",
+        "who.sequence[0]: write keys and values here: event, where, count, within, no_later_than (found 'purchase')",
+    ),
     "itself": ("{segment: wrong}", "in a circle: wrong -> wrong"),
 }
 
 # What stands below a `who` that is right, and words of the error.
 FILES = {
-    "unknown key": ("colour: blue\n", ":8: colour: unknown key"),
+    "unknown key": ("colour: blue\n", ":8: colour: unknown key; there are: name, description, goal,"),
+    "nearly a key": ("destination: [x]\n", ":8: destination: unknown key; did you mean destinations"),
     "a holdout of everybody": ("holdout: 1.0\n", "holdout: "),
     "a key twice": ("goal: Again.\n", ":8: goal is there twice; first on line 3"),
     "no parent": ("parent: nobody\n", "parent: there is no segment 'nobody'"),
@@ -115,11 +136,14 @@ FILES = {
     "a guard's unknown key": ("guard: {max_removal: 0.1}\n", "guard.max_removal: unknown key"),
     "a refresh unknown": ("refresh: dayly\n", ":8: refresh: write 'daily', 'weekly' or 'monthly'; did you mean daily?"),
     "a holdout in percent": ("holdout: 10%\n", ":8: holdout: write a number here; 10 percent is 0.1 (found '10%')"),
-    "a place in no group": ("priority: 1\n", "exclusive_group: exclusive_group and priority go together"),
-    "a group of no place": ("exclusive_group: mails\n", "which group, and which place in it"),
+    "a place in no group": ("priority: 1\n", ":8: priority: exclusive_group and priority go together"),
+    "a group of no place": ("exclusive_group: mails\n", ":8: exclusive_group: exclusive_group and priority go"),
     "a zeroth place": ("exclusive_group: mails\npriority: 0\n", ":9: priority: write 1 or more"),
     "an end unknown": ("expires: soon\n", ":8: expires: write a day such as 2018-12-31 (found 'soon')"),
-    "a day that never is": ("expires: 2018-02-30\n", "day is out of range for month"),
+    "a day that never is": (
+        "expires: 2018-02-30\n",
+        ":8: not readable as YAML: 2018-02-30 is no day (day is out of range",
+    ),
     "an exclusion unknown": ("exclude: [byers]\n", ":8: exclude[0].segment: there is no segment 'byers'; did you"),
     "an exclusion of no time": ("exclude: [{event: order}]\n", ":8: exclude[0]: say when, once"),
     "a degree of nothing": ("membership: probability\n", ":8: membership: a degree needs one score or one weight"),
@@ -128,5 +152,5 @@ FILES = {
     "not YAML": ("who: [", ":8: not readable as YAML"),
     "a tab": ("limits:\n\tminimum_size: 1\n", ":9: not readable as YAML"),
     "a tab, and what to do": ("limits:\n\tminimum_size: 1\n", "indent with spaces, not tabs"),
-    "a NUL byte": ("# \0\n", "not readable as YAML"),
+    "a NUL byte": ("# \0\n", ":8: not readable as YAML: character number 0 may not be there"),
 }
