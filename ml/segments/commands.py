@@ -118,6 +118,7 @@ def preview(
     typer.echo(
         f"{name} at {found['as_of']}: {found['size']:,} customers, {found['share']:.1%} of everybody known then."
     )
+    _print_standing(found)
     consent = found["consent"]
     typer.echo(f"{consent['granted']:,} of them consent to {consent['purpose']} by {consent['channel']}.")
     for band, counts in found["by"].items():
@@ -142,6 +143,7 @@ def explain(
         return
     verdict = "is in" if found["is_member"] else "is not in"
     typer.echo(f"Customer {customer} {verdict} {name} at {found['as_of']}. The rule: {found['rule']}.")
+    _print_standing(found)
     rows = [["yes" if fact["holds"] else "no", fact["asked"], fact["known"]] for fact in found["conditions"]]
     print_table(["holds", "condition", "what is known"], rows)
 
@@ -215,6 +217,12 @@ def _checked() -> Any:
         return _catalogue()
     except ConfigError as error:
         return error
+
+
+def _print_standing(found: dict[str, Any]) -> None:
+    typer.echo(f"By the file as it is now ({found['definition_hash']}).")
+    for note in found["notes"]:
+        typer.secho(f"But {note}.", fg="yellow")
 
 
 def _listed(one: dict[str, Any]) -> list[str]:

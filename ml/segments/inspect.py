@@ -20,6 +20,8 @@ from ml.segments.evaluate import Batch, Evaluator, count_true
 from ml.segments.measures import Measures
 from ml.segments.program import Told, judge, measure
 from ml.segments.rules import Rule
+from ml.segments.versions import Versions
+from ml.segments.versions_pin import Pin, definition
 from ml.segments.vocabulary import Vocabulary, load_vocabulary
 from ml.segments.words import sentence
 from ml.times import AsOf, parse_as_of
@@ -69,6 +71,7 @@ def preview(name: str, as_of: str | None = None, sample: int = 5, warehouse: War
     """Return who would be in: as_of, size, share of everybody, how many consent, and a sample with reasons.
 
     `by` counts them by country and device of the last visit and by value band (5: the top fifth by spend so far).
+    `definition_hash` is the file's, by which all of this is; `notes` say where the members that are built differ.
     """
     with _looking(name, as_of, warehouse) as (evaluator, batch, rule):
         members = batch.members(name)
@@ -76,6 +79,7 @@ def preview(name: str, as_of: str | None = None, sample: int = 5, warehouse: War
         return {
             "name": name,
             "as_of": str(evaluator.as_of),
+            **_standing(rule, evaluator),
             "size": members.num_rows,
             "share": members.num_rows / evaluator.base,
             "consent": {**rule.segment.consent.model_dump(), "granted": count_true(consenting)},
@@ -88,6 +92,8 @@ def explain(
     name: str, customer_key: int, as_of: str | None = None, warehouse: Warehouse | None = None
 ) -> dict[str, Any]:
     """Return whether a customer is in, and each condition with its value and verdict.
+
+    `definition_hash` and `notes` as in `preview`.
 
     Raises `NotEnoughData` for a customer who is not known at `as_of`.
     """
@@ -104,11 +110,25 @@ def explain(
         return {
             "name": name,
             "as_of": str(evaluator.as_of),
+            **_standing(rule, evaluator),
             "customer_key": customer_key,
             "is_member": is_member,
             "rule": sentence(rule.condition, events),
             "conditions": facts,
         }
+
+
+def _standing(rule: Rule, evaluator: Evaluator) -> dict[str, Any]:
+    """Return which definition is looked at, and how the members that are built differ from it."""
+    versions = Versions(evaluator.warehouse, evaluator.as_of)
+    pin, active = Pin(definition(rule), evaluator.model_versions(rule)), versions.active(rule.name)
+    notes = [f"version {one.version} waits: {one.reason}" for one in versions.of(rule.name) if one.status == "proposed"]
+    if active is not None and active.pin != pin:
+        what = "models" if active.definition == pin.definition else "definition"
+        notes.insert(0, f"members are built by version {active.version} ({active.definition_hash}), of another {what}")
+    if rule.segment.refresh != "daily":
+        notes.append(f"members stand until the {rule.segment.refresh} refresh; this is evaluated anew")
+    return {"definition_hash": pin.definition_hash, "version": active.version if active else 0, "notes": notes}
 
 
 def _by(evaluator: Evaluator, members: pa.Table) -> dict[str, dict[str, int]]:

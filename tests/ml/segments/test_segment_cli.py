@@ -82,6 +82,26 @@ def test_explain_tells_each_condition_with_its_verdict(carts):
     assert "not known" in run("segments", "explain", "near", "--customer", "77", code=3)
 
 
+def test_what_is_looked_at_says_where_the_members_that_are_built_differ(define, duck):
+    guard = "refresh: weekly\nguard: {minimum_members: 2, maximum_removal_share: 0.1}"
+    define("near", "{feature: recency_days, at_most: 40}", guard)
+    world(AS_OF).write(duck)
+    first = json.loads(run("segments", "preview", "near", "--json"))
+    weekly = "members stand until the weekly refresh; this is evaluated anew"
+    assert (first["version"], first["notes"]) == (0, [weekly])
+    build_segments(str(AS_OF), warehouse=duck)
+    assert json.loads(run("segments", "preview", "near", "--json"))["notes"] == [weekly]
+    define("near", "{feature: recency_days, at_most: 20}", guard)
+    build_segments(str(AS_OF), warehouse=duck)
+    found = json.loads(run("segments", "explain", "near", "--customer", "3", "--json"))
+    assert (found["is_member"], found["version"]) == (False, 1)
+    assert found["definition_hash"] != first["definition_hash"]
+    other, waits, _ = found["notes"]
+    assert other == f"members are built by version 1 ({first['definition_hash']}), of another definition"
+    assert waits.startswith("version 2 waits: 2 of 4 members would be removed")
+    assert "But members are built by version 1" in run("segments", "preview", "near")
+
+
 def test_an_empty_warehouse_is_no_defect(define):
     define("abandoners", CARTS)
     assert "run build_features first" in run("segments", "preview", "abandoners", code=3)
