@@ -11,6 +11,8 @@ from ml.portable import lint
 from ml.profiles.config import ATTRIBUTES
 from ml.settings import PROJECT_DIR
 from ml.sql import Table, load_tables, render_file
+from ml.times import parse_as_of
+from tests.sql.samples import OF_RULES, query_samples
 
 TABLES = load_tables(PROJECT_DIR / "sql")
 WITH_SQL = [t for t in TABLES.values() if t.sql]
@@ -30,35 +32,7 @@ SAMPLES = {
     "VARCHAR": "x",
     "TIMESTAMP": datetime(2018, 1, 1, 5),
 }
-AT = SAMPLES["timestamp"]
-TARGETS = {kind: [] for kind in KINDS}
-OUTCOME = {"as_of": AT, "since": 1, "until": 2, "kind": "purchase", "targets": None}
-PARAMS = {
-    "contact_values": [{"policy": "x"}],
-    "features_at": [{"as_of": AT, "parts": 10}],
-    "purchase_summary": [{"as_of": AT}],
-    "seen_before": [{"as_of": AT}],
-    "history_end": [{"as_of": AT}],
-    "ranked_offers": [
-        {"scores": "customer_scores", "as_of": AT, "models": ["x"], "columns": ["customer_key"], "rank_by": "score"}
-    ],
-    "scored_points": [{"since": AT, "until": AT}],
-    "source_state": [{"until_epoch": 1}],
-    "came_true": [
-        OUTCOME,
-        *({**OUTCOME, "kind": kind} for kind in ("churn", "collapse", "redemption")),
-        *({**OUTCOME, "targets": {**TARGETS, kind: ["x"]}} for kind in KINDS),
-        {**OUTCOME, "kind": "redemption", "targets": {**TARGETS, "campaign": ["x"]}},
-    ],
-    "model_versions": [{"as_of": AT}],
-    "overlaps": [{"as_of": AT}],
-    "realised": [{"as_of": AT, "window_days": 28}],
-    "segments_per_customer": [{"as_of": AT}],
-    "sync_members": [{"segment": "x", "as_of": AT, "purpose": "x", "channel": "x"}],
-}
-"""Values for the queries' variables, by file; a query that takes none needs no line."""
-OF_RULES = {"distincts", "happened", "judged", "measured", "sequence", "tallies", "visits"}
-"""Made of segments' rules; what every kind of condition comes to is linted in tests/ml/segments."""
+PARAMS = query_samples(parse_as_of("2018-01-01"))
 
 
 def _sample(found: Table) -> dict[str, object]:
