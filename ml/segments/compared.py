@@ -8,7 +8,6 @@ import pyarrow as pa
 
 from ml.segments.catalogue import load_catalogue
 from ml.segments.evaluate import Evaluator
-from ml.segments.guards import exceeded
 from ml.segments.inspect import latest_as_of
 from ml.segments.language import Guard
 from ml.segments.rules import Rule
@@ -60,8 +59,7 @@ def _sample(found: Diff) -> list[dict[str, Any]]:
 
 def _told(rule: Rule, before: Rule | None, active: Version | None, found: Diff, known: Vocabulary) -> dict[str, Any]:
     figures = {"size_before": found.size_before, "size": found.size, "entered": found.entered, "left": found.left}
-    counts = {"members": found.size_before, "desired": found.size, "removes": found.left}
-    broken = exceeded(rule.segment.guard or Guard(), **counts, who="members", what="the segment")
+    broken = found.exceeds(rule.segment.guard or Guard()) if active else ""
     said = {
         "name": rule.name,
         "version": active.version if active else 0,

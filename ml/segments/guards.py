@@ -12,14 +12,15 @@ def exceeded(guard: Guard, *, members: int, desired: int, removes: int, who: str
     """Return which limit a change passes and by how much; empty text when it passes none.
 
     Args:
-        guard: the limits; fewer members than its `minimum_members` are not judged.
+        guard: the limits; a change is not judged while there are fewer members than its `minimum_members` before it and
+            after it, nor where there was nobody before.
         members: members before.
         desired: members after.
         removes: how many of `members` are not among `desired`.
         who: what the members are called.
         what: what they are members of.
     """
-    if members < guard.minimum_members:
+    if not members or max(members, desired) < guard.minimum_members:
         return ""
     if removes > guard.maximum_removal_share * members:
         return (

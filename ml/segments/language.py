@@ -55,7 +55,7 @@ class Guard(Form):
     minimum_overlap: Share = Field(
         0.0, description="Smallest share of those who are members before or after (Jaccard) who must be both."
     )
-    minimum_members: int = Field(20, ge=1, description="Fewer members before the change are not judged by shares.")
+    minimum_members: int = Field(20, ge=1, description="Fewer members, before the change and after it, are not judged.")
     on_empty: Literal["error", "skip", "send"] = Field(
         "error", description="What nobody to send means: refuse, leave the audience as it is, or empty it."
     )

@@ -11,7 +11,6 @@ from typing import Literal
 
 import pyarrow as pa
 
-from ml.segments.guards import exceeded
 from ml.segments.language import Guard
 from ml.segments.rules import Rule
 from ml.segments.versions_diff import Diff
@@ -113,7 +112,7 @@ class Versions:
         goes_on = f"version {after} goes on"
         if known is not None and known.status == "rejected":
             return f"version {known.version} was rejected by {known.decided_by} ({known.reason}); {goes_on}"
-        broken = _broken(rule, diff)
+        broken = diff.exceeds(rule.segment.guard or Guard())
         found = self._made(proposal, broken or "within the guard", known)
         if self._accept or not (broken or known):
             by = "guard" if not broken else "accept_changes"
@@ -183,12 +182,6 @@ class Versions:
             self._known.setdefault(found.segment, {})[found.version] = found
             self._unsaved[found.segment, found.version] = found
         return found
-
-
-def _broken(rule: Rule, diff: Diff) -> str:
-    guard = rule.segment.guard or Guard()
-    counts = {"members": diff.size_before, "desired": diff.size, "removes": diff.left}
-    return exceeded(guard, **counts, who="members", what="the segment")
 
 
 def _now() -> datetime:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.segments.changes import compare
-from ml.times import AsOf
+from ml.segments.guards import exceeded
+
+if TYPE_CHECKING:
+    from ml.segments.language import Guard
+    from ml.times import AsOf
 
 SAMPLE = 10  # of those who enter and of those who leave, kept and shown
 
@@ -47,6 +51,13 @@ class Diff:
         """Some who enter, then some who leave: those with the lowest keys."""
         parts = [self.moved.filter(pc.equal(self.moved["change"], way)) for way in ("entered", "left")]
         return [row for part in parts for row in part.slice(0, SAMPLE).to_pylist()]
+
+    def exceeds(self, guard: Guard) -> str:
+        """Return which limit of a segment's guard it passes; empty text when it passes none."""
+        if not self.size_before and self.size >= guard.minimum_members:
+            return f"nobody is a member, and {self.size:,} would be"
+        counts = {"members": self.size_before, "desired": self.size, "removes": self.left}
+        return exceeded(guard, **counts, who="members", what="the segment")
 
     def _count(self, column: str, value: str) -> int:
         return int(self.moved.filter(pc.equal(self.moved[column], value)).num_rows)

@@ -75,6 +75,34 @@ def test_beyond_the_guard_the_active_version_goes_on_and_says_so(ten, beyond):
     assert versions(ten)[1]["status"] == "proposed"
 
 
+@pytest.mark.parametrize(
+    ("days", "guard", "told"),
+    [
+        (
+            90,
+            "minimum_members: 9",
+            "the segment would go from 4 to 9 members (+125%), more than maximum_size_change 50%",
+        ),
+        (80, "minimum_members: 9", ""),
+        (50, "minimum_members: 2, minimum_overlap: 0.8", ""),
+        (60, "minimum_members: 2, minimum_overlap: 0.8", "only 4 of 6 who are members before or after are both (67%)"),
+    ],
+)
+def test_the_guard_asks_of_members_before_or_after_and_of_how_many_are_both(ten, define, days, guard, told):
+    define("near", near(days), f"guard: {{maximum_size_change: 0.5, {guard}}}")
+    reason = build(ten, NEXT)["reason"]
+    assert (told in reason, bool(reason)) == (True, bool(told))
+
+
+@pytest.mark.parametrize(("days", "told"), [(40, ""), (50, "nobody is a member, and 5 would be")])
+def test_where_nobody_was_a_member_many_are_asked_of(ten, define, days, told):
+    define("far", near(0), "guard: {minimum_members: 5}")
+    build_segments(str(AS_OF), ["far"], warehouse=ten)
+    define("far", near(days), "guard: {minimum_members: 5}")
+    (found,) = build_segments(str(NEXT), ["far"], warehouse=ten)
+    assert (told in found["reason"], bool(found["reason"])) == (True, bool(told))
+
+
 def test_running_again_changes_nothing_while_a_version_waits(ten, beyond):
     before = versions(ten)
     assert build(ten, NEXT) == beyond
