@@ -21,7 +21,11 @@ class Statement(NamedTuple):
 
 
 def measure(measures: Measures, dialect: Dialect = "duckdb") -> Iterator[Statement]:
-    """Yield what computes the facts of a run, each stream of events read once a shape; last is `run_measured`."""
+    """Yield what computes the facts of a run, each stream read as often as it has shapes; last is `run_measured`.
+
+    A stream's shapes are what is counted; the distinct values of each property; both again where they count since an
+    event; the visits of each window; and all sequences together.
+    """
 
     def statement(name: str, file: str, **params: object) -> Statement:
         return Statement(name, render_file(QUERIES / f"{file}.sql", dialect, **params))

@@ -55,7 +55,7 @@ class Tally:
 
 @dataclass
 class Tallies:
-    """All tallies over one stream, taken in one scan; those of distinct values need one for each property."""
+    """Tallies over one stream in one scan; distinct values need one a property, and what counts since an event its own."""
 
     name: str
     stream: Stream

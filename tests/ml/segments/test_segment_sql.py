@@ -1,4 +1,4 @@
-"""The SQL of a run: portable, one scan a stream and shape however many segments there are, equal facts once."""
+"""The SQL of a run: portable, as many scans as shapes however many segments there are, equal facts once."""
 
 from random import Random
 
@@ -53,6 +53,36 @@ def test_a_stream_is_read_once_for_all_that_is_counted_and_once_for_all_sequence
     many = [rule for days in range(1, 9) for kind in ("product_view", "search") for rule in rules(kind, days)]
     assert reading(program(few), "customer_events") == ["run_tallies_customer_events", "run_happened"]
     assert reading(program(many), "customer_events") == ["run_tallies_customer_events", "run_happened"]
+
+
+def test_distinct_values_since_and_visits_cost_a_scan_for_each_property_and_window():
+    def rules(count: int, days: int, name: str) -> list[Rule]:
+        window, more = {"last": f"{days}d"}, {"event": name, "at_least": count}
+        asked = [
+            {**more, **window},
+            {**more, "distinct": "product", **window},
+            {**more, "distinct": "device", **window},
+            {**more, "since": "order"},
+            {**more, "distinct": "product", "since": "order"},
+            *(
+                {"context": what, "in": "x", "of": of, "last": "30d"}
+                for what, of in [("device", "last"), ("region", "most")]
+            ),
+            {"context": "country", "in": "x", "last": "60d"},
+            {"sequence": [{"event": name}, {"event": "purchase"}], **window},
+        ]
+        return [Rule(segment(who, name=f"r{count}{days}{number}")) for number, who in enumerate(asked)]
+
+    few = program(rules(1, 7, "product_view"))
+    many = program([one for count in (1, 2, 3) for name in ("product_view", "search") for one in rules(count, 9, name)])
+    tallies = "run_tallies_customer_events"
+    expected = [
+        *(tallies, f"{tallies}_product_id", f"{tallies}_device"),
+        *(f"{tallies}_since", f"{tallies}_since_product_id"),
+        *("run_visits_1", "run_visits_2", "run_happened"),
+    ]
+    assert reading(few, "customer_events") == reading(many, "customer_events") == expected
+    assert reading(many, "customer_orders") == ["run_tallies_customer_orders"]
 
 
 def test_conditions_that_several_segments_share_are_computed_once():
