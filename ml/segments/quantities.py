@@ -55,7 +55,7 @@ class Tally:
 
 @dataclass
 class Tallies:
-    """Tallies over one stream in one scan; distinct values need one a property, and what counts since an event its own."""
+    """Tallies over one stream in one scan; distinct values of a property, and counts since an event, take their own."""
 
     name: str
     stream: Stream
