@@ -1,6 +1,6 @@
-"""Run the DAGs one by one in forked processes, and kill some of them: `python -m tests.e2e.stages whole|killed`.
+"""The demo of a small world, whole or killed in each of its stages: `python -m tests.e2e.stages whole|killed`.
 
-Airflow is imported once; the DAGs run in children, which are the processes that are killed.
+Airflow is imported once; what is killed are children.
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
 
 from ml.settings import settings
 from orchestration import local
 from orchestration.environment import apply_environment
+from orchestration.screen import Screen
 
 STAGES = [
     "ingest_sources",
@@ -28,27 +31,35 @@ STAGES = [
     "sync_segments",
     "measure_uplift",
 ]
-CONF = json.dumps({"as_of": "2018-01-01"})
+AS_OF = "2018-01-01"
+IMPORTED = (
+    *("mlflow.sklearn", "sklearn.ensemble", "lightgbm", "xgboost", "evidently.presets", "orchestration.chain"),
+    *("airflow.api_fastapi.execution_api.routes", "airflow.sdk.execution_time.task_runner", "activation.sandbox.app"),
+    *("ml.sources.load", "ml.profiles.build", "ml.models.train", "ml.monitoring.watch", "ml.scores.batch"),
+    *("ml.segments.backtest", "ml.segments.approve", "ml.syncs.run", "ml.measurement.kpis"),
+)
 
 
 def whole(home: Path) -> None:
-    """Run every stage once and keep how long each took."""
-    seconds = {}
-    for stage in STAGES:
-        began = time.monotonic()
-        _run(stage)
-        seconds[stage] = time.monotonic() - began
-    (home / "seconds.json").write_text(json.dumps(seconds))
+    """Run the demo, and keep which task of each stage took longest, and how long; then run it again."""
+    begun = list[tuple[str, str, float]]()
+    with _told(lambda stage, task: begun.append((stage, task, time.monotonic()))):
+        _demo()
+    longest = {stage: _longest(stage, begun) for stage in STAGES}
+    (home / "longest.json").write_text(json.dumps(longest))
+    (home / "first.json").write_bytes((home / "demo" / "summary.json").read_bytes())
+    _demo()
 
 
 def killed(home: Path) -> None:
-    """Kill every stage on its way; the next process runs it to its end and is killed in the stage after it."""
-    expected = json.loads(Path(sys.argv[2]).read_text())
+    """Kill every stage in its longest task; the next process runs it to its end and is killed in the stage after it."""
+    longest = json.loads(Path(sys.argv[2]).read_text())
     hit, left = [], []
     for number, stage in enumerate(STAGES):
+        task, seconds = longest[stage]
         child = _Child([*left, stage])
-        child.wait_for(stage)
-        time.sleep(expected[stage] * (0.55 + 0.1 * (number % 4)))
+        child.wait_for(f"{stage}/{task}")
+        time.sleep(seconds * (0.2 + 0.2 * (number % 4)))
         if child.kill():
             hit.append(stage)
         left = [stage]
@@ -56,27 +67,48 @@ def killed(home: Path) -> None:
     (home / "killed.json").write_text(json.dumps(hit))
 
 
-def _run(stage: str) -> None:
-    assert local.main(["run", stage, "--conf", CONF]) == 0, stage
+def _demo() -> None:
+    with patch.object(local, "_write_raw_files"):  # the small world's are there
+        assert local.main(["demo", "--as-of", AS_OF]) == 0
+
+
+def _longest(stage: str, begun: list[tuple[str, str, float]]) -> tuple[str, float]:
+    spans = [
+        (after - at, task)
+        for (ran, task, at), (_, _, after) in zip(begun, [*begun[1:], ("", "", time.monotonic())], strict=True)
+        if ran == stage and task not in ("as_of", "choose", "publish")
+    ]
+    seconds, task = max(spans)
+    return task, seconds
+
+
+def _told(tell: Callable[[str, str], object]) -> patch:
+    """Hand each task that begins, with its stage, to `tell` as well as to the screen."""
+    shown = Screen.task
+
+    def task(self: Screen, label: str) -> None:
+        shown(self, label)
+        tell(self._stage, label)
+
+    return patch.object(Screen, "task", task)
 
 
 class _Child:
-    """A forked process that runs stages in their order and says which one it begins."""
+    """A forked process that runs stages in their order and says which task it begins."""
 
     def __init__(self, stages: list[str]) -> None:
         said, says = os.pipe()
         self._pid = os.fork()
         if self._pid == 0:
-            for stage in stages:
-                os.write(says, f"{stage}\n".encode())
-                _run(stage)
+            with _told(lambda stage, task: os.write(says, f"{stage}/{task}\n".encode())):
+                _run(stages)
             os.write(says, b"the end\n")
             os._exit(0)
         os.close(says)
         self._said = os.fdopen(said)
 
     def wait_for(self, line: str) -> None:
-        """Return once the child says `line`; the stages before it went well."""
+        """Return once the child says `line`; what it did before went well."""
         assert any(said.strip() == line for said in self._said), f"stopped before {line}"
 
     def kill(self) -> bool:
@@ -85,11 +117,22 @@ class _Child:
         return os.WIFSIGNALED(os.waitpid(self._pid, 0)[1])
 
 
+def _run(stages: list[str]) -> None:
+    """Run some DAGs as the demo does, one after the other."""
+    from orchestration.chain import run_all
+    from orchestration.screen import output_to
+
+    local._set_clock(AS_OF)
+    with output_to(settings().home / "logs" / "local.log") as console, local.in_process(console) as (dags, screen):
+        for stage in stages:
+            run_all({stage: dags[stage]}, {"as_of": AS_OF, **local.UNATTENDED, **local.UNSEEN}, screen)
+
+
 def main() -> None:
     """Import what the children need and what takes long, then run."""
     home = settings().home
     apply_environment(home)
-    for module in ("mlflow.sklearn", "lightgbm", "xgboost", "evidently.presets", "orchestration.inprocess"):
+    for module in IMPORTED:
         importlib.import_module(module)
     {"whole": whole, "killed": killed}[sys.argv[1]](home)
 

@@ -43,13 +43,22 @@ def write_world(home: Path, full: Path) -> Path:
     return _configuration(home / "config")
 
 
+def households(full: Path) -> pa.Array:
+    """Return the households of the small world made of the data in `full`."""
+    return _thinned(pq.read_table(full / "demo" / "raw" / "truth" / "truth_duplicates.parquet"))
+
+
+def _thinned(crm: pa.Table) -> pa.Array:
+    everybody = pc.unique(crm["household_id"])
+    return everybody.filter(pc.equal(_modulo(everybody), 0))
+
+
 def _people(raw: Path) -> dict[str, pa.Array]:
     """Return who stays, by the column that names them."""
     contacts = pa.csv.read_csv(raw / "companion" / "crm_contacts.csv.gz")
     devices = pq.read_table(raw / "truth" / "truth_devices.parquet")
     crm = pq.read_table(raw / "truth" / "truth_duplicates.parquet")
-    households = pc.unique(crm["household_id"])
-    stay = households.filter(pc.equal(_modulo(households), 0))
+    stay = _thinned(crm)
     ids = crm.filter(pc.is_in(crm["household_id"], stay))["crm_id"].combine_chunks()
     return {
         "household_id": stay,
