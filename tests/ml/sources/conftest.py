@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ml.settings import settings
+from ml.sources.config import load_sources
 from ml.sources.load import ingest_source
 from ml.warehouse import Warehouse
 
@@ -67,7 +68,7 @@ class Shop:
 
     def snapshot(self) -> dict[str, list[dict[str, Any]]]:
         """Every staging row and refusal, without what says when it was loaded."""
-        names = ("stg_orders", "stg_order_lines", "stg_customers", "quarantined_rows", "source_loads")
+        names = {source.table for source in load_sources().values()} | {"quarantined_rows", "source_loads"}
         late = {"loaded_at", "loaded_epoch", "quarantined_at"}
         return {
             name: sorted(({k: v for k, v in row.items() if k not in late} for row in self.rows(name)), key=str)
