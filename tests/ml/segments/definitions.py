@@ -2,6 +2,34 @@
 
 from random import Random
 
+from ml.segments.events import load_events
+
+EVENTS = load_events()
+WEB_KINDS = ["product_view", "product_view", "add_to_cart", "purchase"]
+OTHER_KINDS = ["order", "order_returned", "order_cancelled", "order_line"]
+OTHER_KINDS += ["message_sent", "message_opened", "message_clicked", "offer_targeted", "offer_redeemed"]
+WHERE = {
+    "customer_events": [
+        {"category": "TEA"},
+        {"category": ["TEA", "O'BRIEN"]},
+        {"device": "mobile", "value": {"at_least": 500}},
+        {"product": "p1"},
+        {"country": "NO"},
+        {"referrer": "social"},
+        {"campaign": ["c1", "c2"], "referrer": ["social", "search"]},
+    ],
+    "customer_orders": [{"channel": "web"}],
+    "customer_order_lines": [{"product": "p1"}, {"product": ["p1", "p2"]}],
+    "customer_messages": [{"channel": "email"}, {"campaign": "c1"}, {"message": "m1", "channel": "email"}],
+    "customer_offer_responses": [{"campaign": "c1"}, {"offer": ["10", "11"]}],
+}
+DISTINCT = {
+    "customer_events": ["product", "device", "referrer"],
+    "customer_orders": ["channel"],
+    "customer_order_lines": ["product"],
+    "customer_messages": ["message", "campaign"],
+    "customer_offer_responses": ["offer"],
+}
 LENGTHS = ["1s", "1m", "5m", "10m", "1h", "24h", "2d", "7d"]
 SPANS = ["1d", "2d", "7d", {"last": "30d"}, {"between": ["8d", "1d"]}]
 MOST_PARTS = 3
@@ -58,21 +86,10 @@ def portion(dice: Random, others: list[str]) -> dict:
 
 
 def happening(dice: Random) -> dict:
-    kind = dice.choice(
-        ["product_view", "add_to_cart", "purchase", "product_view", "order", "order_returned", "order_line"]
-    )
+    kind = dice.choice(dice.choice([WEB_KINDS, OTHER_KINDS]))
     if dice.random() < 0.6:
         return {"event": kind}
-    if kind == "order_line":
-        return {"event": kind, "where": {"product": dice.choice(["p1", ["p1", "p2"]])}}
-    if kind.startswith("order"):
-        return {"event": kind, "where": {"channel": "web"}}
-    where = [
-        {"category": dice.choice(["TEA", "O'BRIEN", ["TEA", "O'BRIEN"]])},
-        {"device": "mobile", "value": {"at_least": 500}},
-        {"product": "p1"},
-    ]
-    return {"event": kind, "where": dice.choice(where)}
+    return {"event": kind, "where": dice.choice(WHERE[EVENTS[kind].stream.table])}
 
 
 def counts(dice: Random) -> dict:
@@ -86,16 +103,18 @@ def event(dice: Random, others: list[str]) -> dict:
 
 def event_sum(dice: Random, others: list[str]) -> dict:
     found = happening(dice)
-    if dice.random() < 0.5:
+    if dice.random() < 0.5 or not has(found, "value"):
         return {**found, "distinct": distinct(dice, found["event"]), **counts(dice), **window(dice)}
     asked = dice.choice([{"at_least": dice.choice([1, 499, 1_500])}, {"at_most": 999}, {"exactly": 0}])
     return {**found, "sum": "value", **asked, **window(dice)}
 
 
+def has(found: dict, name: str) -> bool:
+    return name in EVENTS[found["event"]].stream.properties
+
+
 def distinct(dice: Random, kind: str) -> str:
-    if kind == "order_line":
-        return "product"
-    return "channel" if kind.startswith("order") else dice.choice(["product", "device"])
+    return dice.choice(DISTINCT[EVENTS[kind].stream.table])
 
 
 def event_nth(dice: Random, others: list[str]) -> dict:
@@ -111,7 +130,7 @@ def event_since(dice: Random, others: list[str]) -> dict:
 
 
 def sequence(dice: Random, others: list[str]) -> dict:
-    same = dice.choice([None, None, "product"])
+    same = dice.choice([None] * 4 + ["product", "product", "device", "campaign", "channel", "message"])
     steps = [linkable(dice, same) for _ in range(dice.randint(1, 3))]
     for index, step in enumerate(steps):
         if dice.random() < 0.5:
@@ -128,7 +147,7 @@ def sequence(dice: Random, others: list[str]) -> dict:
 def linkable(dice: Random, same: str | None) -> dict:
     while True:
         found = happening(dice)
-        if same is None or found["event"] not in {"order", "order_returned"}:
+        if same is None or has(found, same):
             return found
 
 
@@ -172,6 +191,7 @@ def lifecycle(dice: Random, others: list[str]) -> dict:
 
 def context(dice: Random, others: list[str]) -> dict:
     wanted = [("device", "mobile"), ("device", ["mobile", "desktop"]), ("country", "NO"), ("channel", "web")]
+    wanted += [("region", "OH"), ("referrer", ["social", "search"])]
     name, values = dice.choice(wanted)
     return {"context": name, "in": values, **dice.choice([{}, {"of": "last"}, {"of": "most"}]), **window(dice)}
 

@@ -2,8 +2,23 @@
 
 import math
 
-ORDER_KINDS = {"order": "placed", "order_returned": "returned"}
 COLUMNS = {"value": "value_cents", "product": "product_id", "campaign": "campaign_id"}
+COLUMNS |= {"message": "message_id", "offer": "offer_id"}
+ORDERS = ("orders", "ordered_epoch", "order_id", "status", "total_cents")
+LINES = ("lines", "ordered_epoch", "line_id", "status", "amount_cents")
+WEB = ("events", "event_epoch", "event_id", "event_type", "value_cents")
+MESSAGES = ("messages", "event_epoch", "message_event_id", "event_type", "no value")
+OFFERS = ("offers", "responded_epoch", "response_id", "response", "no value")
+# Where the kinds of event are found, and what marks them; all others are of the web and marked by their own name.
+KINDS = {
+    "order": (ORDERS, "placed"),
+    "order_returned": (ORDERS, "returned"),
+    "order_cancelled": (ORDERS, "cancelled"),
+    "order_line": (LINES, "placed"),
+    **{f"message_{done}": (MESSAGES, done) for done in ("sent", "opened", "clicked", "unsubscribed")},
+    "offer_targeted": (OFFERS, "targeted"),
+    "offer_redeemed": (OFFERS, "redeemed"),
+}
 
 
 def event(condition, key, world) -> bool:
@@ -45,22 +60,9 @@ def span(condition, key, world) -> tuple[float, float] | None:
 
 def everything(what, key, world) -> list[tuple[int, str, dict]]:
     """The matching events of a customer before as_of, as (second, identifier, row), in order."""
-    if what.event in ORDER_KINDS:
-        happened = [
-            (o["ordered_epoch"], o["order_id"], {**o, "value_cents": o["total_cents"]})
-            for o in world.of(key, "orders")
-            if o["status"] == ORDER_KINDS[what.event]
-        ]
-    elif what.event == "order_line":
-        happened = [
-            (o["ordered_epoch"], o["line_id"], {**o, "value_cents": o["amount_cents"]})
-            for o in world.of(key, "lines")
-            if o["status"] == "placed"
-        ]
-    else:
-        happened = [
-            (e["event_epoch"], e["event_id"], e) for e in world.of(key, "events") if e["event_type"] == what.event
-        ]
+    (rows, clock, known_as, kind, value), marked = KINDS.get(what.event, (WEB, what.event))
+    found = [row for row in world.of(key, rows) if row[kind] == marked]
+    happened = [(row[clock], row[known_as], {**row, "value_cents": row.get(value)}) for row in found]
     now = world.as_of.epoch
     fitting = [one for one in happened if one[0] < now and fits(what.where, one[2])]
     return sorted(fitting, key=lambda one: one[:2])

@@ -100,6 +100,8 @@ class World:
         self.events: list[dict] = []
         self.orders: list[dict] = []
         self.lines: list[dict] = []
+        self.messages: list[dict] = []
+        self.offers: list[dict] = []
         self.consents: list[tuple[int, str, str, bool]] = []
         self.members: dict[str, set[int]] = {}
         self.before: dict[str, set[int]] = {}
@@ -133,6 +135,16 @@ class World:
         epoch, known_as = self.as_of.epoch - ago, f"l{len(self.lines):05d}"
         made = {"line_id": known_as, "customer_key": key, "ordered_epoch": epoch, "status": "placed"}
         self.lines.append({**made, "product_id": product, "amount_cents": amount_cents})
+
+    def message(self, key: int, kind: str, ago: int, **properties: object) -> None:
+        epoch, known_as = self.as_of.epoch - ago, f"m{len(self.messages):05d}"
+        made = {"message_event_id": known_as, "customer_key": key, "event_epoch": epoch, "event_type": kind}
+        self.messages.append({**made, **properties})
+
+    def offer(self, key: int, response: str, ago: int, **properties: object) -> None:
+        epoch, known_as = self.as_of.epoch - ago, f"r{len(self.offers):05d}"
+        made = {"response_id": known_as, "customer_key": key, "responded_epoch": epoch, "response": response}
+        self.offers.append({**made, **properties})
 
     def moves_of(self, segment: str) -> list[tuple[int, str, int]]:
         """Who entered and left as (customer, change, second), the run at as_of included."""
@@ -169,6 +181,9 @@ class World:
         yield "customer_events", [{"event_at": at(e["event_epoch"]), **e} for e in self.events]
         yield "customer_orders", [{"ordered_at": at(o["ordered_epoch"]), **o} for o in self.orders]
         yield "customer_order_lines", self.lines
+        if self.messages or self.offers:
+            yield "customer_messages", [{"event_at": at(m["event_epoch"]), **m} for m in self.messages]
+            yield "customer_offer_responses", self.offers
         names = ("customer_key", "purpose", "channel", "granted")
         yield "customer_consents", [dict(zip(names, found, strict=True)) for found in self.consents]
         yield "customer_scores", [row for model in self.scores for row in self._scores(model)]
@@ -222,6 +237,7 @@ def crowded_world(seed: int, customers: int = 40) -> World:
             world.profiles[key] = {"country": dice.choice(["US", "NO", None]), "birth_year": born}
         _behave(world, key, dice)
         _order(world, key, dice)
+        _hear(world, key, dice)
     _score(world, dice, customers)
     _gather(world, dice, customers)
     return world
@@ -261,6 +277,9 @@ def _behave(world: World, key: int, dice: random.Random) -> None:
             product_id=dice.choice(["p1", "p2", None]),
             device=dice.choice(["mobile", "desktop", None]),
             country=dice.choice(["US", "NO"]),
+            region=dice.choice(["OH", "IN", None]),
+            referrer=dice.choice(["social", "search", None]),
+            campaign_id=dice.choice(["c1", "c2", None]),
             value_cents=dice.choice([None, 0, 499, 500, 2_000]),
         )
     for channel in ("email", "sms"):
@@ -274,7 +293,19 @@ def _order(world: World, key: int, dice: random.Random) -> None:
     days = [20, 28, 29, 30, 56, 57, 58, 85, 112, 113, 120]
     for _ in range(dice.randrange(5)):
         ago = dice.choice([dice.choice(moments), dice.choice(days) * 86_400 + dice.choice([0, 0, 1, 3_600])])
-        status = dice.choice(["placed", "placed", "placed", "returned"])
+        status = dice.choice(["placed", "placed", "placed", "returned", "cancelled"])
         world.order(key, ago, dice.choice([0, 499, 5_000]), status=status, channel=dice.choice(["store", "web", None]))
     for _ in range(dice.randrange(3)):
         world.line(key, dice.choice(moments), dice.choice(["p1", "p2"]), dice.choice([99, 500]))
+
+
+def _hear(world: World, key: int, dice: random.Random) -> None:
+    """Messages and offers, some of them in the seconds of events and orders."""
+    moments = [1, 60, 300, 3_600, 86_399, 86_400, 172_800, 400_000]
+    for _ in range(dice.randrange(7)):
+        kind = dice.choice(["sent", "opened", "opened", "clicked", "clicked", "unsubscribed"])
+        about = {"channel": dice.choice(["email", "email", "sms"]), "campaign_id": dice.choice(["c1", "c2", None])}
+        world.message(key, kind, dice.choice(moments), message_id=dice.choice(["m1", "m2"]), **about)
+    for _ in range(dice.randrange(4)):
+        about = {"campaign_id": dice.choice(["c1", "c2"]), "offer_id": dice.choice(["10", "11", None])}
+        world.offer(key, dice.choice(["targeted", "redeemed"]), dice.choice(moments), **about)
