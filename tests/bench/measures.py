@@ -1,7 +1,7 @@
 """What the bench measures, one name each; a measurement runs in a process of its own, for its peak memory.
 
-`python -m tests.bench.measures <name>` prints one line of JSON: seconds (the best of a few runs), CPU
-seconds and peak memory of the whole process, and what came out.
+`python -m tests.bench.measures <name>` prints one line of JSON: seconds and CPU seconds of the best of a few runs, the
+start of the process and what prepares a run left out; peak memory of the whole process; and what came out.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ml.times import AsOf
 from ml.warehouse import Warehouse
 from tests.bench.world import AS_OF
 
-MODEL = "churn_28d"
+MODEL = "clv_84d"  # asks about everybody who ever ordered, and not only about those who did so lately
 
 Result = dict[str, Any]
 
@@ -80,7 +80,7 @@ def pandas_compute() -> Result:
 
 
 def training() -> Result:
-    """Train the churn model on its snapshots with every candidate; building the snapshots is not timed."""
+    """Search, fit and test the model with every candidate; building its snapshots is not timed."""
     from ml.models import snapshots
     from ml.models.spec import model_spec
     from ml.models.train import train_model
@@ -91,10 +91,49 @@ def training() -> Result:
 
 
 def scoring() -> Result:
-    """Score every customer of the churn model's population with its champion, reasons included."""
+    """Score every customer of the model's population with its champion: features, scores, intervals, reasons, rows."""
     from ml.scores.batch import score_model
 
+    _ensure_features(AS_OF)
     return _best(1, lambda: score_model(MODEL, str(AS_OF))["rows"])
+
+
+def reasons() -> Result:
+    """Give the same customers their three reasons in words, and nothing else."""
+    from ml.models import registry
+    from ml.models.dataset import read_features
+    from ml.models.spec import model_spec
+    from ml.scores.batch import explanations
+
+    spec, champion = model_spec(MODEL), registry.champion(MODEL)
+    if champion is None:
+        raise SystemExit(f"{MODEL} has no champion: measure the training first")
+    _ensure_features(AS_OF)
+    scorer = registry.load_scorer(champion)
+    frame = read_features(Warehouse(), spec, AS_OF, scorer.features, spec.population)
+    return _best(1, lambda: len(explanations(scorer, frame)))
+
+
+def btyd() -> Result:
+    """Fit BG/NBD, Pareto/NBD and Gamma-Gamma to the CDNOW sample; the seconds are those of the slowest."""
+    from tests.bench.btyd import Found, ours
+
+    found = Found()
+    measured = _best(1, lambda: found.update(ours()))
+    seconds = {name: min(fitted["seconds"]) for name, fitted in found.items()}
+    slowest = max(seconds, key=seconds.__getitem__)
+    return measured | {"seconds": seconds[slowest], "result": slowest}
+
+
+def pymc() -> Result:
+    """Fit the same with ours and with pymc-marketing, in an environment of its own; tells our least lead."""
+    from tests.bench.btyd import install, ours, ratios, theirs
+
+    home, faster = settings().home, dict[str, float]()
+    python = install(home)
+    measured = _best(1, lambda: faster.update(ratios(ours(), theirs(python, home))))
+    least = min(faster, key=faster.__getitem__)
+    return measured | {"result": least, "times_faster": faster[least]}
 
 
 def segments() -> Result:
@@ -106,19 +145,16 @@ def segments() -> Result:
 
 def segments_alone() -> Result:
     """Build each of the twenty alone; the seconds are those of the slowest."""
-    times = {}
-    for name in _bench_segments():
-        times[name] = _best(1, lambda name=name: _build(AS_OF, name))["seconds"]
-    slowest = max(times, key=times.__getitem__)
-    return _best(1, lambda: 0) | {"seconds": times[slowest], "result": slowest}
+    times = {name: _best(1, lambda name=name: _build(AS_OF, name)) for name in _bench_segments()}
+    slowest = max(times, key=lambda name: times[name]["seconds"])
+    return times[slowest] | {"result": slowest}
 
 
 def segments_day_later() -> Result:
     """Build the twenty a day after they were built."""
     before = AS_OF.minus(1)
     _bench_segments()
-    if not Warehouse().count("customer_features", {"as_of": before}):
-        build_features(str(before))
+    _ensure_features(before)
     _forget()
     _build(before)
     return _best(1, lambda: _build(AS_OF))
@@ -128,6 +164,11 @@ def _build(as_of: AsOf, *names: str) -> int:
     from ml.segments.assign import build_segments
 
     return sum(one["size"] for one in build_segments(str(as_of), names))
+
+
+def _ensure_features(at: AsOf) -> None:
+    if not Warehouse().count("customer_features", {"as_of": at}):
+        build_features(str(at))
 
 
 def _forget() -> None:
@@ -149,23 +190,24 @@ def _bench_segments() -> list[str]:
 MEASURES: dict[str, Callable[[], Result]] = {
     measure.__name__: measure
     for measure in (
-        *(scan, features, pandas_load, pandas_compute, one_as_of, six_as_of, training, scoring),
+        *(scan, features, pandas_load, pandas_compute, one_as_of, six_as_of),
+        *(training, scoring, reasons, btyd, pymc),
         *(segments, segments_alone, segments_day_later),
     )
 }
 
 
 def _best(times: int, run: Callable[[], Any]) -> Result:
-    seconds, result = [], None
+    taken, result = [], None
     for _ in range(times):
-        started = time.perf_counter()
+        started, used = time.perf_counter(), time.process_time()
         result = run()
-        seconds.append(round(time.perf_counter() - started, 3))
-    used = resource.getrusage(resource.RUSAGE_SELF)
+        taken.append((round(time.perf_counter() - started, 3), round(time.process_time() - used, 3)))
+    seconds, cpu = min(taken)
     return {
-        "seconds": min(seconds),
-        "cpu_seconds": round(used.ru_utime + used.ru_stime, 1),
-        "peak_mb": round(used.ru_maxrss / 1024),
+        "seconds": seconds,
+        "cpu_seconds": cpu,
+        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         "result": result if isinstance(result, int | str) else None,
     }
 

@@ -12,6 +12,8 @@ FOUND = {
     "one_as_of": {"seconds": 8.0, "process_seconds": 9.0, "peak_mb": 1600},
     "six_as_of": {"seconds": 44.0, "process_seconds": 45.0, "peak_mb": 1500},
     "pandas_load": {"seconds": 4.0, "process_seconds": 4.0, "peak_mb": 2000},
+    "training": {"seconds": 90.0, "cpu_seconds": 100.0, "process_seconds": 99.0, "peak_mb": 100, "result": "1"},
+    "scoring": {"seconds": 9.0, "cpu_seconds": 20.0, "process_seconds": 19.0, "peak_mb": 100, "result": 400_000},
     "pandas_compute": {"seconds": 6.0, "process_seconds": 6.0, "peak_mb": 3000},
 }
 
@@ -30,8 +32,25 @@ def test_a_bar_is_met_up_to_its_limit_and_missed_beyond():
 
 def test_what_was_not_measured_has_no_verdict():
     judged = {one.what: one for one in run.judge(FOUND)}
-    assert judged["scoring / training"].figure is None
-    assert judged["scoring / training"].met is None
+    reasons = judged["reasons of 500,000 / training, CPU"]
+    assert (reasons.figure, reasons.met) == (None, None)
+
+
+def test_scoring_counts_the_processor_and_half_a_million_customers():
+    judged = {one.what: one for one in run.judge(FOUND)}
+    scoring = judged["scoring 500,000 / training, CPU"]
+    assert (scoring.figure, scoring.met) == (pytest.approx(0.25), True)
+
+
+def test_what_is_dear_to_install_is_measured_only_when_asked_for(home, monkeypatch):
+    asked = []
+    monkeypatch.setattr(run, "_prepare", lambda folder, given: folder.mkdir(parents=True, exist_ok=True))
+    monkeypatch.setattr(run, "measure", lambda name, folder: asked.append(name) or FOUND["scan"])
+    monkeypatch.setattr(run, "judge", lambda found: [])
+    for arguments in ([], ["--pymc"]):
+        run.main(["--events", "10", "--customers", "2", *arguments])
+    assert asked.count("pymc") == 1
+    assert asked.count("btyd") == 2
 
 
 @pytest.mark.parametrize(("strict", "code"), [([], 0), (["--strict"], 1)])
