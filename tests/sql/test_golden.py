@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from ml.settings import PROJECT_DIR
 from ml.sql import load_tables
 from ml.warehouse import Warehouse
 from tests.sql.golden import cases, load_case, run_case
 
-CASES = {stage: cases(Path(__file__).parent / stage / "cases") for stage in ("2_profiles", "3_features", "4_labels")}
+STAGES = sorted({found.stage for found in load_tables(PROJECT_DIR / "sql").values() if found.sql})
+CASES = {stage: cases(Path(__file__).parent / stage / "cases") for stage in STAGES}
 EVERY = [path for paths in CASES.values() for path in paths]
 
 
