@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from ml.features.catalogue import catalogue, target_features
 from ml.models.features import model_features
 from ml.models.spec import load_specs, model_spec
 from ml.models.train import model_names
+from ml.settings import PROJECT_DIR
 from tests.ml.models.shop import CHURN, CLV
 
 PROPENSITY = """
@@ -142,6 +144,16 @@ def test_prose_does_not_change_the_fingerprint_and_a_parameter_does(tmp_path: Pa
 def test_what_is_wrong_is_named_with_file_key_and_nearest_name(tmp_path: Path, text: str, message: str):
     with pytest.raises(ConfigError, match=rf"m0\.yaml(.|\n)*{message}"):
         load_specs(_write(tmp_path, text))
+
+
+def test_every_model_that_the_guide_shows_is_one(tmp_path: Path):
+    text = (PROJECT_DIR / "docs" / "models.md").read_text()
+    shown = [block for block in re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL) if "task:" in block]
+    for number, block in enumerate(shown):
+        (tmp_path / str(number)).mkdir()
+        assert load_specs(_write(tmp_path / str(number), block))
+    tasks = {re.search(r"^task: (\w+)", block, re.MULTILINE)[1] for block in shown}
+    assert tasks >= {"churn", "clv", "propensity", "survival"}
 
 
 def test_a_name_is_registered_once(tmp_path: Path):
