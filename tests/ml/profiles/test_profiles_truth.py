@@ -9,7 +9,6 @@ from ml.profiles.build import build_profiles
 from ml.settings import settings
 from ml.sources.demo import write_demo
 from ml.sources.load import ingest_source
-from ml.sql import load_tables
 from ml.warehouse import Warehouse
 
 pytestmark = pytest.mark.slow
@@ -24,14 +23,18 @@ def demo(tmp_path_factory):
         patched.setenv("AUDIENCEFLOW_HOME", str(home))
         patched.delenv("WAREHOUSE_URL", raising=False)
         settings.cache_clear()
-        load_tables.cache_clear()
         write_demo()
         warehouse = Warehouse()
         for name in SOURCES:
             ingest_source(name, warehouse=warehouse)
         yield home / "demo" / "raw" / "truth", warehouse, build_profiles(warehouse=warehouse)
     settings.cache_clear()
-    load_tables.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def bought(demo):
+    """What loading the baskets counted, by source; profiles do not wait for them."""
+    return {name: ingest_source(name, warehouse=demo[1]) for name in ("journey_orders", "journey_lines")}
 
 
 @pytest.fixture
@@ -50,6 +53,19 @@ def households(keys):
     """Customer key by household."""
     found = keys[keys.index.str.startswith("household:")]
     return found.set_axis(found.index.str.removeprefix("household:").astype("int64"))
+
+
+def test_every_line_and_every_cent_of_the_panel_is_staged_and_an_unknown_product_only_warns(demo, bought):
+    """Through the shipped config/sources.yaml."""
+    orders, lines = bought["journey_orders"], bought["journey_lines"]
+    assert (lines["rows_read"], lines["rows_loaded"], lines["rows_refused"]) == (1_469_307, 1_469_307, 0)
+    assert (orders["rows_read"], orders["rows_loaded"], orders["rows_refused"]) == (1_469_307, 155_848, 0)
+    assert lines["warnings"] == ["product_id:reference: 4,836 rows"]
+    assert (demo[1].count("stg_order_lines"), demo[1].count("stg_orders")) == (1_469_307, 155_848)
+    assert demo[1].count("quarantined_rows", {"source_name": ["journey_orders", "journey_lines"]}) == 0
+    for table, column in (("stg_order_lines", "amount_cents"), ("stg_orders", "total_cents")):
+        total = demo[1].select_text(f"SELECT CAST(SUM({column}) AS BIGINT) AS cents FROM {table}")
+        assert total["cents"].tolist() == [459_603_958]
 
 
 def test_the_duplicates_resolve_to_exactly_the_households(demo, truth, keys, households):
