@@ -90,7 +90,6 @@ class TableSpec(_Frozen):
     reads: tuple[str, ...] = ()
     params: dict[str, str] = {}
     columns: tuple[Column, ...]
-    checks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -144,14 +143,17 @@ class Table:
         return render_file(self.sql, dialect, **params)
 
 
-@lru_cache
 def load_tables(sql_dir: Path | None = None) -> dict[str, Table]:
     """Return every table of `sql_dir` (default: the settings') by name, upstream before downstream.
 
-    Raises `ConfigError` for a YAML that is wrong, a SQL file without YAML, a name used twice, a table that
-    reads one that does not exist, or a cycle.
+    A folder is read once a process. Raises `ConfigError` for a YAML that is wrong, a SQL file without YAML, a name
+    used twice, a table that reads one that does not exist, or a cycle.
     """
-    root = sql_dir or settings().sql_dir
+    return _read_tables(sql_dir or settings().sql_dir)
+
+
+@lru_cache
+def _read_tables(root: Path) -> dict[str, Table]:
     tables: dict[str, Table] = {}
     for path in sorted(root.glob("[0-9]_*/*.yaml")):
         if path.stem in tables:

@@ -16,7 +16,6 @@ import sqlalchemy as sa
 from hypothesis import settings as hypothesis_settings
 
 from ml.settings import settings
-from ml.sql import load_tables
 from ml.warehouse import Warehouse
 from orchestration.environment import airflow_environment
 
@@ -73,10 +72,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.delenv("WAREHOUSE_URL", raising=False)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     settings.cache_clear()
-    load_tables.cache_clear()
     yield tmp_path
     settings.cache_clear()
-    load_tables.cache_clear()
 
 
 @pytest.fixture(scope="session")

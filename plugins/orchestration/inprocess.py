@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -135,7 +136,7 @@ def own_parameters(dag: DAG) -> Iterator[None]:
     Airflow writes it onto the parameters themselves. That is harmless where each task has a process of its own; here
     every run, and every DAG with the same field, would be asked for it from then on.
     """
-    found: list[Any] = [param for owner in (dag, *dag.tasks) for _, param in owner.params.items()]  # noqa: PERF102
+    found: list[Any] = [param for owner in (dag, *dag.tasks) for _, param in owner.params.items()]
     before = [param.value for param in found]
     try:
         yield
@@ -153,15 +154,38 @@ def _seam(everything: Path | None) -> Iterator[None]:
     from airflow.sdk.definitions import dag as module
 
     run_task: Any = module._run_task  # noqa: SLF001 - dag.test() has no other seam
+    pauses = _Pauses(vars(module))
 
     def in_turn(*, ti: Any, **arguments: Any) -> Any:
         if _earlier_ones_wait(ti):
             return None
         with kept_log(ti, everything):
+            pauses.begin()
             return run_task(ti=ti, **arguments)
 
-    with patch.object(module, "_run_task", in_turn):
+    with patch.object(module, "_run_task", in_turn), patch.object(time, "sleep", pauses.sleep):
         yield
+
+
+class _Pauses:
+    """The pauses of `dag.test()`: a second wherever nothing may run, which most often is only until the next look.
+
+    They begin short and double until a task runs; everybody else sleeps as long as they want.
+    """
+
+    def __init__(self, of: dict[str, Any]) -> None:
+        self._of, self._sleep = of, time.sleep
+        self.begin()
+
+    def begin(self) -> None:
+        """Let the next pause be short."""
+        self._next = 0.02
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep; as long as it takes where `dag.test()` asks."""
+        if sys._getframe(1).f_globals is self._of:  # noqa: SLF001 - who asks
+            seconds, self._next = min(seconds, self._next), self._next * 2
+        self._sleep(seconds)
 
 
 def _earlier_ones_wait(instance: Any) -> bool:

@@ -14,10 +14,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from ml import checks, engines
+from ml import checks, engines, sql
 from ml.errors import CheckFailed, ConfigError, WarehouseAway, WarehouseBusy, WarehouseError
 from ml.settings import settings
-from ml.sql import load_tables
 from ml.times import parse_as_of
 from ml.warehouse import Warehouse
 
@@ -55,7 +54,6 @@ def tables(home, tmp_path_factory, monkeypatch):
     (folder / "ledger.yaml").write_text(LEDGER)
     monkeypatch.setenv("AUDIENCEFLOW_SQL_DIR", str(folder.parent))
     settings.cache_clear()
-    load_tables.cache_clear()
 
 
 def _rows(*keys: int) -> pd.DataFrame:
@@ -123,11 +121,11 @@ def test_a_new_column_in_the_yaml_is_added_and_a_removed_one_is_an_error(warehou
     warehouse.write("ledger", pd.DataFrame({"customer_key": [1], "state": ["a"]}))
     path = settings().sql_dir / "5_scores" / "ledger.yaml"
     path.write_text(LEDGER + "  - {name: attempts, type: BIGINT, description: Attempts.}\n")
-    load_tables.cache_clear()
+    sql._read_tables.cache_clear()
     fresh = Warehouse(warehouse.url)
     assert fresh.read("ledger")["attempts"].isna().all()
     path.write_text(LEDGER)
-    load_tables.cache_clear()
+    sql._read_tables.cache_clear()
     with pytest.raises(WarehouseError, match=r"does not name: \['attempts'\]"):
         Warehouse(warehouse.url).read("ledger")
 

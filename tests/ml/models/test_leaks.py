@@ -14,7 +14,6 @@ from ml.features.build import build_features
 from ml.models import dataset, leaks, snapshots
 from ml.models.spec import model_spec
 from ml.settings import PROJECT_DIR, settings
-from ml.sql import load_tables
 from ml.times import AsOf, parse_as_of
 from ml.warehouse import Warehouse
 from tests.ml.models import orders
@@ -80,7 +79,6 @@ def test_one_statement_that_reaches_a_day_too_far_is_found_by_its_features(
     path.write_text(text.replace("ordered_epoch < {{ as_of_epoch }}", "ordered_epoch < {{ as_of_epoch + 86400 }}"))
     monkeypatch.setenv("AUDIENCEFLOW_SQL_DIR", str(home / "sql"))
     settings.cache_clear()
-    load_tables.cache_clear()
     build_features(str(TEST), warehouse)
     with pytest.raises(LeakFound, match=r"customer_features at 2024-05-04.*: .*lines_per_order_84d") as caught:
         _check(warehouse)
