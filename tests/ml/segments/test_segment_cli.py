@@ -1,15 +1,12 @@
 """The commands for authors: what they print, and the exit codes that a script may rely on."""
 
 import json
-import re
-import shutil
 
 import pytest
 from typer.testing import CliRunner
 
 from ml.cli import app
 from ml.segments.assign import build_segments
-from ml.segments.catalogue import load_catalogue
 from ml.segments.reference import page
 from ml.settings import PROJECT_DIR
 from ml.warehouse import Warehouse
@@ -117,18 +114,6 @@ def test_the_reference_is_remade_between_its_marks_only():
     spoilt = text.replace("| `above` |", "| `beyond` |")
     assert spoilt != text
     assert page(spoilt) == text
-
-
-def test_the_definitions_in_the_guide_are_right(tmp_path):
-    words = "description: x\ngoal: x\nowner: x\naction: x\nconsent: {purpose: marketing, channel: email}\n"
-    for index, block in enumerate(re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(), re.DOTALL)):
-        name = found[1] if (found := re.search(r"^name: (\w+)", block, re.MULTILINE)) else f"example_{index}"
-        whole = block if found else f"name: {name}\n{words}{block}"
-        (tmp_path / f"{name}.yaml").write_text(whole)
-    shutil.copytree(PROJECT_DIR / "config" / "segments", tmp_path, dirs_exist_ok=True)
-    loaded = load_catalogue(tmp_path)
-    assert loaded.problems == {}
-    assert "coffee_lovers" in loaded.segments
 
 
 def test_a_change_is_shown_waits_and_is_let_in(define, duck):
