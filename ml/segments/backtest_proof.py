@@ -16,8 +16,12 @@ def definition_hash(rule: Rule) -> str:
 
 
 def is_backtested(rule: Rule, warehouse: Warehouse) -> bool:
-    """Whether the outcome of a definition was looked up on at least one past date."""
-    where = {"segment": rule.name, "definition_hash": definition_hash(rule), "measured": (">", 0)}
+    """Whether the outcome of a definition's members was looked up on at least one past date.
+
+    That there was no member proves something only of a segment that may be empty (`minimum_size: 0`).
+    """
+    asked = {} if rule.segment.limits.minimum_size == 0 else {"members_asked": (">", 0)}
+    where = {"segment": rule.name, "definition_hash": definition_hash(rule), "measured": (">", 0), **asked}
     return warehouse.count(RUNS, where) > 0
 
 
@@ -29,6 +33,6 @@ def untested(rule: Rule, warehouse: Warehouse) -> str:
     if settings().backtests == "off" or rule.segment.backtest.skip or is_backtested(rule, warehouse):
         return ""
     return (
-        f"its definition was not backtested: run `audienceflow segments backtest {rule.name}`, or say in its file why "
-        "it need not be (backtest: {skip: ...})"
+        f"its definition was not backtested, or had no member on any date: run `audienceflow segments backtest "
+        f"{rule.name}`, or say in its file why it need not be (backtest: {{skip: ...}})"
     )

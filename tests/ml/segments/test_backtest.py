@@ -208,6 +208,14 @@ def test_a_new_segment_is_kept_from_the_platforms_until_it_is_backtested(past, d
     assert backtest_new(str(AS_OF), warehouse=duck) == [], "what is proven is not proven again"
 
 
+def test_dates_without_a_member_prove_a_segment_only_where_it_may_be_empty(past, define, duck):
+    define("nobody", "{event: search, last: 7d}", "outcome: {order: 7d}")
+    assert prove(duck, "nobody", first="2017-12-18", last="2017-12-25")["measured"] == 2
+    assert build(duck)["nobody"]["status"] == "untested"
+    define("nobody", "{event: search, last: 7d}", "outcome: {order: 7d}\nlimits: {minimum_size: 0}")
+    assert build(duck)["nobody"]["status"] == "ready"
+
+
 def test_a_file_may_say_why_it_needs_no_backtest_and_a_deployment_that_none_do(past, define, duck, monkeypatch):
     define("weekly", ORDERED, "backtest: {skip: It is the law.}")
     define("monthly", "{event: order, last: 28d}")
