@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from ml import schema
-from ml.sql import Column, Table, render_file
+from ml.sql import Column, Table
 
 if TYPE_CHECKING:
     from ml.engines import Engine, Session
@@ -27,8 +26,7 @@ def run(session: Session, spec: Table, partition: Mapping[str, Any], engine: Eng
         for i, (words, condition) in enumerate(broken, start=1)
         if found[f"c{i}"]
     ]
-    problems += _repeated(session, spec, partition, engine) + _custom(session, spec, partition, engine)
-    return int(found["c0"]), problems
+    return int(found["c0"]), problems + _repeated(session, spec, partition, engine)
 
 
 def _total(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
@@ -82,13 +80,4 @@ def _repeated(session: Session, spec: Table, partition: Mapping[str, Any], engin
         if rows:
             shown = ", ".join(f"{k}={v}" for k, v in rows[0].items())
             problems.append(f"{'+'.join(names)} is not unique, such as {shown}")
-    return problems
-
-
-def _custom(session: Session, spec: Table, partition: Mapping[str, Any], engine: Engine) -> list[str]:
-    problems = []
-    for name in spec.spec.checks:
-        rows = session.arrow(render_file(Path("checks") / f"{name}.sql", engine.dialect, **partition))
-        if rows.num_rows:
-            problems.append(f"check {name} found {rows.num_rows} rows, such as {rows.slice(0, 1).to_pylist()[0]}")
     return problems
