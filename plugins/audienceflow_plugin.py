@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
@@ -14,5 +14,5 @@ class AudienceflowPlugin(AirflowPlugin):
     """Registers links and listener; imported by every process of Airflow, so it stays light."""
 
     name = "audienceflow"
-    external_views: ClassVar[list[dict[str, Any]]] = external_views()
-    listeners: ClassVar[list[Any]] = [preload]
+    external_views: list[Any] = external_views()
+    listeners: list[Any] = [preload]  # noqa: RUF012 - Airflow declares it of the instance
