@@ -59,13 +59,14 @@ class Screen:
     """What runs now, for how long, and the last thing it said.
 
     A terminal shows a spinner; anything else gets a line whenever `pulse` seconds passed without one. `log_file` is
-    where `output_to` sends everything else, if it does.
+    where `output_to` sends everything else, if it does. `seconds` holds the wall time of each stage that ended.
     """
 
     def __init__(self, console: Console, pulse: float = PULSE, log_file: Path | None = None) -> None:
         self.console = console
         self.pulse = pulse
         self.log_file = log_file
+        self.seconds: dict[str, float] = {}
         self._stage = self._task = self._note = ""
         self._began = self._spoke = time.monotonic()
         self._over = threading.Event()
@@ -93,8 +94,9 @@ class Screen:
         self._began = time.monotonic()
         outcome = Outcome()
         yield outcome
+        self.seconds[title] = time.monotonic() - self._began
         mark = "[red]✗[/]" if outcome.failed else "[green]✓[/]"
-        self.say(f"{mark} {escape(title):<24} {time.monotonic() - self._began:6.1f} s")
+        self.say(f"{mark} {escape(title):<24} {self.seconds[title]:6.1f} s")
         self._stage = ""
 
     def task(self, label: str) -> None:

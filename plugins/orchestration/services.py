@@ -79,7 +79,10 @@ def clean() -> int:
     ours = not home.exists() or any((home / name).exists() for name in ("airflow", "run.lock", "warehouse.duckdb"))
     if not ours:
         raise AudienceflowError(f"{home} holds nothing that this project made; remove it yourself if you mean it")
-    shutil.rmtree(home, ignore_errors=True)
+    left: list[str] = []
+    shutil.rmtree(home, onerror=lambda _, path, problem: left.append(f"{path} ({problem[1]})"))
+    if left and home.exists():
+        raise AudienceflowError(f"{len(left)} things below {home} could not be removed, the first {left[0]}")
     Console(highlight=False).print(f"Forgot everything below {home}")
     return 0
 

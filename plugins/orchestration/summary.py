@@ -37,8 +37,18 @@ def summary_path() -> Path:
     return settings().home / "demo" / "summary.json"
 
 
-def summarise(as_of: str, runs: Mapping[str, StageRun], warehouse: Warehouse) -> dict[str, Any]:
-    """Return the summary of a finished chain, from what the tasks returned and what the warehouse holds."""
+def forget() -> None:
+    """Remove the summary of the last run: beside a failed one it would tell of another state."""
+    summary_path().unlink(missing_ok=True)
+
+
+def summarise(
+    as_of: str, runs: Mapping[str, StageRun], warehouse: Warehouse, seconds: Mapping[str, float]
+) -> dict[str, Any]:
+    """Return the summary of a finished chain, from what the tasks returned and what the warehouse holds.
+
+    `seconds` are the wall times of all stages on the screen, those before the first DAG included.
+    """
     drift = runs["watch_drift"].one("watch")
     return {
         "as_of": as_of,
@@ -48,7 +58,7 @@ def summarise(as_of: str, runs: Mapping[str, StageRun], warehouse: Warehouse) ->
         "drift": _only(drift, ("share", "drifted", "status")),
         "segments": [_only(s, SEGMENT) for s in runs["build_segments"].one("build")],
         "syncs": [_only(s, SYNC) for s in runs["sync_segments"].results.get("sync", [])],
-        "timings": {name: round(run.seconds, 1) for name, run in runs.items()},
+        "timings": {title.replace(" ", "_"): round(spent, 1) for title, spent in seconds.items()},
         "peak_rss_mb": peak_rss_mb(),
     }
 

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from ml.errors import AudienceflowError, ConfigError
 from ml.sql import table
-from orchestration import local
+from orchestration import local, summary
 from orchestration.screen import Screen
 
 
@@ -59,6 +59,23 @@ def test_approval_is_refused_where_nobody_can_answer_and_off_unless_asked():
         local._conf('{"approval": true}')
     assert local._conf('{"approval": true, "dry_run": true}')["approval"], "a dry run asks nobody"
     assert local.UNATTENDED == {"approval": False}
+
+
+def test_a_demo_that_fails_leaves_no_summary_of_the_last_one(home, monkeypatch):
+    from orchestration.inprocess import DagFailed
+
+    def fail(*_):
+        raise DagFailed("DAG ingest_sources failed")
+
+    summary.write({"as_of": "2017-01-01"}, summary.summary_path())
+    monkeypatch.setenv("AUDIENCEFLOW_AS_OF", "")
+    monkeypatch.setenv("AUDIENCEFLOW_SEARCH_TRIALS", "1")
+    monkeypatch.setattr(local, "in_process", lambda _: nullcontext(({}, _screen())))
+    monkeypatch.setattr(local, "_write_raw_files", lambda _: None)
+    monkeypatch.setattr("orchestration.chain.run_all", fail)
+    with pytest.raises(DagFailed):
+        local.demo(Namespace(as_of="2017-11-01"), Console())
+    assert summary.read(summary.summary_path()) == {}
 
 
 def test_a_second_run_over_the_same_home_is_refused_and_the_lock_ends_with_the_first(tmp_path):

@@ -33,6 +33,7 @@ def test_a_stage_that_ends_well_leaves_its_name_and_its_seconds():
     with screen.stage("features"):
         pass
     assert "✓ features" in screen.console.file.getvalue()
+    assert 0 <= screen.seconds["features"] < 1
 
 
 def test_a_stage_that_ended_badly_is_crossed():

@@ -1,6 +1,7 @@
 """`make up` and `make down`, as far as no server is needed to know."""
 
 import json
+import os
 import stat
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -69,6 +70,26 @@ def test_clean_forgets_the_home_but_nothing_that_is_not_ours(tmp_path, monkeypat
     assert not ours.exists()
     assert (theirs / "thesis").exists()
     assert "holds nothing that this project made" in capsys.readouterr().out
+
+
+def test_clean_says_what_it_could_not_remove(home, monkeypatch, capsys):
+    """And claims nothing."""
+    (home / "airflow").mkdir()
+    (home / "airflow" / "kept").touch()
+
+    unlink = os.unlink
+
+    def refuse(path, *arguments, **named):
+        if str(path).endswith("kept"):
+            raise PermissionError(13, "Permission denied", str(path))
+        unlink(path, *arguments, **named)
+
+    monkeypatch.setattr("os.unlink", refuse)
+    assert services.main(["clean"]) == 1
+    said = capsys.readouterr().out
+    assert "could not be removed, the first" in said
+    assert "Permission denied" in said
+    assert "Forgot everything" not in said
 
 
 def test_up_says_what_went_wrong_and_leaves_nothing_running(home, monkeypatch, capsys):
