@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict
 
 from ml.config import read_yaml
 from ml.errors import ConfigError
+from ml.segments.events import load_events
+from ml.segments.house import load_house_rules
 
 
 class Inner(BaseModel):
@@ -38,6 +40,22 @@ def test_an_unknown_key_names_the_nearest(tmp_path):
 def test_an_unknown_key_below_names_its_place_and_the_nearest(tmp_path, text):
     message = _error(tmp_path, text)
     assert "treshold: unknown key; did you mean threshold?" in message
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "load", "words"),
+    [
+        ("events.yaml", "web: {}\nwebb: {}", load_events, "webb: unknown key; did you mean web?"),
+        ("segmentation.yaml", "attribute: []", load_house_rules, "attribute: unknown key; did you mean attributes?"),
+        ("segmentation.yaml", "exclude: [{segmant: x}]", load_house_rules, "did you mean segment?"),
+    ],
+)
+def test_the_files_for_all_segments_name_an_unknown_key(tmp_path, file, text, load, words):
+    (tmp_path / file).write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path)
+    assert words in str(caught.value)
+    assert file in str(caught.value)
 
 
 def test_a_wrong_value_is_shown(tmp_path):
