@@ -114,3 +114,10 @@ def test_after_the_last_day_nothing_keeps_anybody(duck, define, who, later):
     assert duck.count("segment_versions") == 1, "nobody is asked"
     again = build_segments(str(NEXT), warehouse=duck)[0]
     assert (again["status"], again["size"]) == ("expired", 0)
+
+
+def test_after_the_last_day_nobody_waits_for_what_a_rule_names(duck, define):
+    define("risky", RISKY)
+    define("spring", "{segment: risky}", "expires: 2018-01-02")
+    found = after(duck, scored(world()), world(NEXT))
+    assert (found["risky"]["status"], found["spring"]["status"], found["spring"]["left"]) == ("failed", "expired", 3)
