@@ -23,7 +23,7 @@ from orchestration.params import AS_OF, as_of_task
     **house("monitoring", owner="ml-engineering"),
 )
 def watch_drift() -> None:
-    @task(inlets=[CHAMPIONS], outlets=tables("drift_runs"))
+    @task(pool=WRITER, inlets=[CHAMPIONS], outlets=tables("drift_runs"))
     def watch(as_of: str) -> dict[str, Any]:
         from ml.monitoring.watch import watch_drift
 
@@ -35,7 +35,7 @@ def watch_drift() -> None:
 
         return measure_performance(as_of)
 
-    @task(outlets=tables("retraining_requests"))
+    @task(pool=WRITER, outlets=tables("retraining_requests"))
     def weigh(as_of: str, drift: dict[str, Any], performance: dict[str, Any]) -> dict[str, dict[str, str]]:
         from ml.monitoring.retraining import retraining_reasons
 

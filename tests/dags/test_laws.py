@@ -91,6 +91,7 @@ def test_a_run_outlasts_the_answer_that_it_waits_for(dags):
 
 
 def test_what_writes_the_warehouse_stands_in_line(dags):
+    """But for training and pushing, which write a few rows now and then and would hold the place for long."""
     pools = {
         f"{dag.dag_id}.{task.task_id}" for dag in dags.values() for task in dag.tasks if task.pool != "default_pool"
     }
@@ -98,7 +99,9 @@ def test_what_writes_the_warehouse_stands_in_line(dags):
         "ingest_sources.ingest",
         "build_profiles.build",
         "build_features.build",
+        "watch_drift.watch",
         "watch_drift.measure",
+        "watch_drift.weigh",
         "score_customers.score",
         "score_customers.rank",
         "build_segments.backtest",
