@@ -11,8 +11,9 @@ import pytest
 from mlflow import MlflowClient
 
 from ml.features.build import build_features
-from ml.models import leaks, registry, snapshots
+from ml.models import champions, leaks, registry, snapshots
 from ml.models.records import Version
+from ml.models.train import train_model
 from ml.settings import settings
 from ml.warehouse import Warehouse
 from orchestration.inprocess import StageRun, load_dags, run_dag
@@ -82,14 +83,36 @@ def test_a_winner_takes_over_when_a_person_approves_and_its_tags_say_who(
     assert run.results["train"][0]["alias"] is None, "proposed, no more"
     assert run.results["decide.settle"] == [{"name": NAME, "version": "1", "decision": "promoted"}]
     assert found.is_champion
-    said = {key: found.tags[key] for key in ("decision", "decided_by", "approved_by", "note", "decision_reason")}
-    assert said == {
-        "decision": "promoted",
-        "decided_by": "ada",
-        "approved_by": "ada",
-        "note": "seen both",
-        "decision_reason": "first version that passed its gates",
-    }
+    said = {key: found.tags[key] for key in ("decision", "decided_by", "approved_by", "note")}
+    assert said == {"decision": "promoted", "decided_by": "ada", "approved_by": "ada", "note": "seen both"}
+    reason = "first version that passed its gates; not shown to beat recency: auc "
+    assert found.tags["decision_reason"].startswith(reason), "200 customers show little"
+
+
+@pytest.fixture
+def weak(warehouse: Warehouse, home: Path, monkeypatch: pytest.MonkeyPatch) -> Version:
+    """Version 2, champion by a person's will: it sees nothing but how long a customer has been one."""
+    use_models(home, monkeypatch, f"{orders.CHURN}features: {{include: [tenure_days]}}\n")
+    assert train_model(NAME, orders.AS_OF, warehouse=warehouse)["status"] == "kept", "version 1 is better"
+    champions.promote(NAME, "2", reason="try it", by="ada")
+    return _version("2")
+
+
+def test_a_better_challenger_displaces_the_champion_and_its_equal_is_kept(
+    weak: Version, warehouse: Warehouse, home: Path, monkeypatch: pytest.MonkeyPatch
+):
+    use_models(home, monkeypatch, orders.CHURN.replace("gates: {", "gates: {max_jump: 0.5, "))  # from so weak a one
+    run = _run("train_models")
+    assert (run.failure, "champions" in run.published) == ("", True)
+    assert (run.results["train"][0]["status"], _version("3").is_champion) == ("promoted", True)
+    better = _version("3").tags
+    assert better["compared_with"] == weak.version
+    assert float(better["gain_low"]) > 0
+    assert better["decision_reason"].startswith("better: auc +0.")
+    assert train_model(NAME, orders.AS_OF, force=True, warehouse=warehouse)["status"] == "kept"
+    equal = _version("4").tags
+    assert (equal["compared_with"], float(equal["gain"]), _version("3").is_champion) == ("3", 0, True)
+    assert equal["decision_reason"].startswith("kept back, not better for certain")
 
 
 def test_a_leak_of_one_day_stops_before_the_training(leaky: Any):

@@ -78,15 +78,19 @@ def test_value_ranks_better_than_btyd_holds_its_level_and_knows_how_sure_it_is(f
 
 
 @pytest.mark.quality
-def test_propensity_finds_buyers_better_than_how_recently_they_bought(found: dict[str, dict[str, Any]]):
-    """Medians over the targets: two weeks of one target are too few buyers to judge by alone."""
-    models = [result for name, result in found.items() if name.startswith("propensity_")]
-    metrics, rules = ([result[key] for result in models] for key in ("metrics", "baselines"))
-    precision = np.array([own["average_precision"] for own in metrics])
-    assert np.median(precision / [own["test_mean"] for own in metrics]) >= 3.3
-    assert np.median(precision / [rule["recency"]["average_precision"] for rule in rules]) >= 1.3
-    assert all(own["auc"] > rule["recency"]["auc"] for own, rule in zip(metrics, rules, strict=True))
-    assert max(own["auc"] for own in metrics) < 0.92, "above would be a leak"
+def test_propensity_finds_each_targets_buyers_better_than_how_recently_they_bought(found: dict[str, dict[str, Any]]):
+    """Over recency the median of what is bought: an offer's few redemptions of one test say little of recency."""
+    over_recency = []
+    for name, result in found.items():
+        if not name.startswith("propensity_"):
+            continue
+        metrics, recency = result["metrics"], result["baselines"]["recency"]
+        assert metrics["average_precision"] >= 3.3 * metrics["test_mean"], name
+        assert recency["auc"] < metrics["auc"] < 0.92, f"{name}: above would be a leak"
+        if model_spec(name).target.kind in {"category", "department"}:
+            over_recency.append(metrics["average_precision"] / recency["average_precision"])
+    assert len(over_recency) >= 3
+    assert np.median(over_recency) >= 1.3
 
 
 @pytest.mark.quality
