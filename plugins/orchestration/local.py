@@ -28,10 +28,9 @@ from orchestration.environment import PROJECT_DIR, apply_environment
 from orchestration.screen import Screen, output_to
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from airflow.sdk import DAG
     from rich.console import Console
 
     from ml.warehouse import Warehouse
@@ -95,6 +94,7 @@ def run(asked: argparse.Namespace, console: Console) -> int:
     if clock:
         _set_clock(str(parse_as_of(clock)))
     from orchestration.chain import run_all
+    from orchestration.params import refuse_unknown
 
     with in_process(console) as (dags, screen):
         if asked.dag not in dags:
@@ -222,12 +222,6 @@ def _conf(text: str) -> dict[str, Any]:
     if conf.get("approval") and not conf.get("dry_run"):
         raise ConfigError("CONF asks for approval, but nobody can answer here: `make up`, and start the DAG in Airflow")
     return conf
-
-
-def refuse_unknown(conf: Mapping[str, Any], dag: DAG) -> None:
-    """Raise `ConfigError` for a parameter that the DAG does not have: a misspelt `dry_run` would really send."""
-    for name in sorted(set(conf) - set(dag.params)):
-        raise ConfigError(f"CONF: {dag.dag_id} has no parameter {name!r}{did_you_mean(name, dag.params)}")
 
 
 def _show(console: Console, found: dict[str, Any], runs: dict[str, StageRun]) -> None:

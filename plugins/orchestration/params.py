@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
+    from airflow.sdk import DAG
+
 AS_OF = Param(
     None,
     type=["null", "string"],
@@ -123,9 +125,18 @@ def pick(asked: list[str] | None, known: list[str], what: str) -> list[str]:
     return [name for name in known if name in asked] if asked else known
 
 
+def refuse_unknown(conf: Mapping[str, Any], dag: DAG) -> None:
+    """Raise `ConfigError` for a parameter that the DAG does not have: a misspelt `dry_run` would really send."""
+    for name in sorted(set(conf) - set(dag.params)):
+        raise ConfigError(
+            f"the run's parameters: {dag.dag_id} has no parameter {name!r}{did_you_mean(name, dag.params)}"
+        )
+
+
 @task(task_id="as_of")
-def as_of_task(*, params: dict[str, Any], triggering_asset_events: Any = None, dag_run: Any = None) -> str:
-    """Say which point in time this run is about."""
+def as_of_task(*, params: dict[str, Any], dag: Any, triggering_asset_events: Any = None, dag_run: Any = None) -> str:
+    """Say which point in time this run is about; refuse a parameter that its DAG does not have."""
+    refuse_unknown(dag_run.conf or {}, dag)
     events = [event for found in (triggering_asset_events or {}).values() for event in found]
     return resolve_as_of(params, events, dag_run.logical_date or dag_run.run_after)
 

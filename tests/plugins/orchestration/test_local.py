@@ -35,7 +35,7 @@ def test_a_configuration_is_a_json_object():
 @pytest.mark.parametrize(
     ("conf", "message"),
     [
-        ({"dryrun": True}, "CONF: sync_segments has no parameter 'dryrun'; did you mean dry_run?"),
+        ({"dryrun": True}, "the run's parameters: sync_segments has no parameter 'dryrun'; did you mean dry_run?"),
         ({"dry_run": True, "Segments": []}, "no parameter 'Segments'; did you mean segments?"),
     ],
 )

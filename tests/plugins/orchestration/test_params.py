@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 
 from ml.errors import ConfigError
 from ml.settings import settings
-from orchestration.params import pick, resolve_as_of
+from orchestration.params import as_of_task, pick, resolve_as_of
 
 NIGHT = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)  # three in the morning in New York
 
@@ -60,3 +61,15 @@ def test_an_empty_choice_means_all_and_the_known_order_stays():
 def test_a_stranger_is_refused_with_the_nearest_name():
     with pytest.raises(ConfigError, match=r"no segment 'browser'; did you mean browsers"):
         pick(["browser"], ["browsers", "lapsed"], "segment")
+
+
+def test_a_parameter_that_the_dag_does_not_have_fails_the_run_s_first_task():
+    """Started in Airflow with `{"dryrun": true}`, a sync would really send."""
+    from airflow.sdk import DAG
+
+    dag = DAG("sync_segments", schedule=None, params={"as_of": None, "dry_run": False})
+    asked = {"params": {"as_of": "2018-01-01"}, "dag": dag}
+    with pytest.raises(ConfigError, match=r"sync_segments has no parameter 'dryrun'; did you mean dry_run\?"):
+        as_of_task.function(**asked, dag_run=SimpleNamespace(conf={"dryrun": True}))
+    run = SimpleNamespace(conf={"dry_run": True}, logical_date=None, run_after=NIGHT)
+    assert as_of_task.function(**asked, dag_run=run) == "2018-01-01T05:00:00+00:00"
