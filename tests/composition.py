@@ -85,6 +85,9 @@ class Native:
         text = re.sub(r"\b(?:redis|mlflow|sandbox|airflow-api-server|localhost)(?=:\d)", "127.0.0.1", text)
         for port, here in self.ports.items():
             text = re.sub(rf"(?<![\w.]){port}\b", str(here), text)
+        if port := self.ports.get("6379"):  # the image's own, which no command names
+            text = text.replace("redis-server ", f"redis-server --port {port} --bind 127.0.0.1 --dir {self.folder} ")
+            text = text.replace("redis-cli ", f"redis-cli -p {port} ")
         text = text.replace("/opt/audienceflow", str(PROJECT_DIR)).replace("/var/lib", str(self.folder))
         return text.replace("0.0.0.0", "127.0.0.1")
 

@@ -114,7 +114,7 @@ def stack(native):
         broker_in_a_folder(made)
     made.prepare()
     try:
-        for name in [*TOGETHER, *(["redis"] if has_redis else [])]:
+        for name in [*(["redis"] if has_redis else []), *TOGETHER]:
             made.start(name)
         yield made
     finally:
