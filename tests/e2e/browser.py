@@ -53,9 +53,17 @@ def fits(page: Page) -> bool:
 
 
 def see(page: Page, address: str, words: str) -> None:
-    """Open an address and wait until `words` stand on it."""
+    """Open an address and wait until `words` stand on it; open it again, as a person does, when they do not come.
+
+    MLflow's list of models asks its server once, and stays empty where the server was still busy starting.
+    """
     page.goto(address, wait_until="domcontentloaded")
-    expect(page.get_by_text(words).first).to_be_visible()
+    found = page.get_by_text(words).first
+    try:
+        expect(found).to_be_visible(timeout=PATIENCE / 3)
+    except AssertionError:
+        page.reload(wait_until="domcontentloaded")
+        expect(found).to_be_visible()
 
 
 def take_pictures(folder: Path) -> None:
