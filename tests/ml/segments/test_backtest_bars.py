@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -12,11 +13,13 @@ import yaml
 from ml.features.build import build_features
 from ml.models import registry
 from ml.profiles.build import build_profiles
-from ml.segments.backtest import backtest
+from ml.segments.backtest import _past, backtest
 from ml.segments.backtest_store import EXPERIMENT
+from ml.segments.inspect import preview
 from ml.settings import PROJECT_DIR, settings
 from ml.sources.demo import write_demo
 from ml.sources.load import ingest_source, source_names
+from ml.times import AsOf, parse_as_of
 from ml.warehouse import Warehouse
 from tests.ml.models.shop import empty_store, forget
 
@@ -99,6 +102,41 @@ def test_every_date_was_scored_by_models_that_knew_no_later_date(found: dict[str
         used = yaml.safe_load(day["model_versions"])
         assert set(used) == {"churn_28d", "clv_84d"}
         assert all(version.split()[-1] <= f"{day['as_of']:%Y-%m-%d}" for version in used.values())
+
+
+@pytest.fixture
+def shipped(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
+    """The same data under the configuration that ships."""
+    monkeypatch.setenv("AUDIENCEFLOW_CONFIG_DIR", str(PROJECT_DIR / "config"))
+    monkeypatch.setenv("AUDIENCEFLOW_BACKTESTS", "automatic")
+    forget()
+    yield warehouse
+    monkeypatch.undo()
+    forget()
+
+
+def test_every_shipped_segment_is_measured_on_two_dates(found: dict[str, Any], shipped: Warehouse):
+    """On dates of the bar, whose models are kept; one stands for those of its template, each of which costs a model."""
+    past = _past(shipped, parse_as_of(UNTIL))
+    assert past.catalogue.problems == {}
+    names = {*past.catalogue.segments} - {"likely_beers_ales_buyers", "likely_salad_bar_buyers"}
+    dates = [day["as_of"] for day in found["days"]]
+    with shipped.session():  # keeps the file open
+        studies = [*past._studies([past.case(name) for name in names], [AsOf(dates[0]), AsOf(dates[4])])]
+    assert {study.case.name: len(study.told) for study in studies} == dict.fromkeys(names, 2)
+    members = {study.case.name: study.measured.rates.members for study in studies if study.measured}
+    assert [name for name, asked in members.items() if not asked] == []
+
+
+def test_a_preview_takes_less_than_two_seconds(shipped: Warehouse):
+    """The best of three, so that a busy machine does not decide; the first one ever reads the configuration besides."""
+
+    def took() -> float:
+        began = perf_counter()
+        assert preview("high_intent_abandoners", UNTIL, warehouse=shipped)["size"] > 0
+        return perf_counter() - began
+
+    assert min(took() for _ in range(3)) < 2
 
 
 def test_the_run_in_mlflow_holds_the_page_and_the_dates(found: dict[str, Any], warehouse: Warehouse):
