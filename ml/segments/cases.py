@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ml.errors import NotEnoughData
 from ml.segments.backtest_proof import untested
@@ -170,11 +169,10 @@ class Cases:
         return Chosen(members, rule.digest(rules), versions, self._evaluator.as_of.at)
 
     def _kept(self, case: Case, batch: Batch) -> Chosen:
-        before, bar = case.before, case.rule.bar
+        before = case.before
         digest = before.definition_hash or case.rule.digest(self._rules)
-        members = before.members.drop(["entered_at"])
-        if bar is not None:  # who is to be left out is left out at once, however long the others stand
-            members = members.filter(pc.is_in(members["customer_key"], value_set=batch.keys(bar.name)))
+        # Who is to be left out is left out at once, however long the others stand.
+        members = batch.unbarred(case.rule, before.members.drop(["entered_at"]))
         return Chosen(members, digest, before.model_versions, before.evaluated_at or self._evaluator.as_of.at)
 
 

@@ -46,11 +46,12 @@ def _members(evaluator: Evaluator, rules: list[Rule], before: Rule | None) -> tu
     rule = rules[-1]
     is_changed = before is not None and definition(before) != definition(rule)
     tried = [named(before, f"{rule.name}@active")] if is_changed and before else []
-    with evaluator.trial([*rules, *tried]) as batch:
+    standing = before or rule
+    with evaluator.trial([*rules, *tried, *([standing.bar] if standing.bar else [])]) as batch:
         then = batch.members(rule.name).drop(["degree"])
         now = batch.members(tried[0].name).drop(["degree"]) if tried else then
-    stored = evaluator.history.previous(rule.name).members.drop(["entered_at", "degree"])
-    return now, then, stored
+        stored = batch.unbarred(standing, evaluator.history.previous(rule.name).members)
+    return now, then, stored.drop(["entered_at", "degree"])
 
 
 def _sample(found: Diff) -> list[dict[str, Any]]:

@@ -209,9 +209,12 @@ class Batch:
         told = reasons(rows, plan, self.evaluator.known)
         return pa.table({"customer_key": rows["customer_key"], "reason": told, "degree": degrees(rows, plan, segment)})
 
-    def keys(self, name: str) -> pa.Array:
-        """Return who meets a rule, whether it has expired or not."""
-        return self._judge(self.plans[name], None)["customer_key"].combine_chunks()
+    def unbarred(self, rule: Rule, members: pa.Table) -> pa.Table:
+        """Return those of earlier members whom a rule does not bar today; its bar must be one of the batch's rules."""
+        if rule.bar is None:
+            return members
+        may_stay = self._judge(self.plans[rule.bar.name], None)["customer_key"].combine_chunks()
+        return members.filter(pc.is_in(members["customer_key"], value_set=may_stay))
 
     def verdict(self, name: str, customer_key: int) -> tuple[bool, list[tuple[bool, str]]] | None:
         """Return whether one customer is in, and for each condition whether it holds and what is known.

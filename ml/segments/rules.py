@@ -51,7 +51,7 @@ class Rule:
         rivals = (SegmentCondition(segment=name) for name in self.rivals)
         return tuple(NotOf(not_=condition) for condition in (*self.segment.exclude, *self.everywhere, *rivals))
 
-    @property
+    @cached_property
     def bar(self) -> Rule | None:
         """The rule of who may stay where members are carried over; None where nobody is barred."""
         name = f"{self.name}@bar"

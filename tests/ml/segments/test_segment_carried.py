@@ -3,6 +3,7 @@
 import pytest
 
 from ml.segments.assign import build_segments
+from ml.segments.compared import compared
 from tests.ml.segments.test_segment_around import built
 from tests.ml.segments.test_segment_assign import NEXT, world
 from tests.ml.segments.worlds import AS_OF, World
@@ -78,6 +79,7 @@ def test_while_a_new_model_waits_the_excluded_leave(duck, define):
     define("risky", RISKY, f"exclude: [{STAFF}]\n{WIDE}")
     found = after(duck, scored(world()), hired(scored(world(NEXT), "4", likely=6)))
     assert "waits for approval: the segment would go from 2 to 5" in found["risky"]["reason"]
+    assert compared("risky", str(NEXT), duck)["size_before"] == 2
     assert built(duck, "risky", NEXT) == [1, 3]
 
 
