@@ -100,8 +100,8 @@ class Sync:
         desired = load_desired(self._warehouse, self.audience, self._as_of)
         account = _account(platform, needed=not report.dry_run)
         ledger = Ledger(self._warehouse, self.audience, account, self._run_id)
-        if elsewhere := ledger.known_elsewhere():
-            log.warning(NEW_ACCOUNT, self.audience, account or "no account", f"{elsewhere:,}")
+        if account and (elsewhere := ledger.known_elsewhere()):
+            log.warning(NEW_ACCOUNT, self.audience, account, f"{elsewhere:,}")
         plan = self._plan(desired, ledger, None if override_guards else self.audience.guard_at(self._as_of))
         _note(report, plan, desired)
         if report.dry_run or plan.is_empty:
@@ -154,9 +154,10 @@ def _account(platform: Platform, *, needed: bool) -> str:
     """Return the platform's account; a plan may be made without a connection, as if nothing was ever sent."""
     try:
         return platform.account
-    except ConfigError:
+    except ConfigError as error:
         if needed:
             raise
+        log.warning("The plan is that of a new account: %s", error)
         return ""
 
 

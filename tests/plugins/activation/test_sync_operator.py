@@ -85,9 +85,12 @@ def test_another_portal_is_sent_everybody(world, sandbox, tmp_path, monkeypatch)
     assert (counts["adds"], counts["confirmed"]) == (30, 30)
 
 
-def test_a_dry_run_needs_no_connection(world, monkeypatch):
+def test_a_dry_run_needs_no_connection_and_says_what_it_plans_for(world, monkeypatch, caplog):
     monkeypatch.delenv("AIRFLOW_CONN_HUBSPOT_DEFAULT")
     assert run(dry_run=True)["adds"] == 30
+    assert "The plan is that of a new account: There is no connection 'hubspot_default'" in caplog.text
+    with pytest.raises(ConfigError, match="There is no connection"):
+        run()
 
 
 def test_a_partial_failure_fails_the_task_after_everything_good_was_sent_and_keeps_the_counts(world, sandbox):
