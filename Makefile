@@ -5,6 +5,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 STAMP := $(VENV)/.installed
+# Dozens of processes start in a run: none is to compile Airflow and MLflow anew because the environment keeps no bytecode.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup
 help: ## list the verbs
