@@ -28,12 +28,34 @@ hypothesis_settings.register_profile("audienceflow", deadline=None, derandomize=
 hypothesis_settings.load_profile("audienceflow")
 
 
-# Test folders that build something that takes long, such as the whole demo data.
-SLOW = ("tests/ml/sources/demo/", "tests/ml/models/test_model_training.py", "tests/ml/sources/test_sources_engines.py")
+# What takes about ten seconds or more: it builds the demo data, trains, or compares whole worlds on two engines.
+SLOW = (
+    "tests/ml/sources/demo/",
+    "tests/ml/sources/test_sources_bad_input.py",
+    "tests/ml/sources/test_sources_engines.py",
+    "tests/ml/sources/test_sources_incremental.py",
+    "tests/ml/profiles/test_profiles_build.py",
+    "tests/ml/features/test_features.py",
+    "tests/ml/features/test_cut.py",
+    "tests/ml/features/test_labels.py",
+    "tests/ml/models/test_model_data.py",
+    "tests/ml/models/test_model_registry.py",
+    "tests/ml/models/test_model_training.py",
+    "tests/ml/models/test_model_value.py",
+    "tests/ml/models/test_decide.py",
+    "tests/ml/monitoring/test_performance.py",
+    "tests/ml/scores/test_past_scores.py",
+    "tests/ml/segments/test_backtest.py",
+    "tests/ml/segments/test_segment_assign.py",
+    "tests/ml/segments/test_segment_versions.py",
+    "tests/ml/syncs/test_sync_push.py",
+    "tests/plugins/activation/test_hubspot_destination.py",
+    "tests/plugins/activation/test_sync_operator.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is slow by its place, because all of it waits for one long fixture."""
+    """Mark what is slow by its place: most of it waits for one long fixture."""
     for item in items:
         if item.nodeid.startswith(SLOW):
             item.add_marker(pytest.mark.slow)
