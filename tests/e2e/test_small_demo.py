@@ -39,7 +39,7 @@ HISTORIES = {"sync_records", "sync_runs", "source_loads", "drift_runs", "trainin
 def _run(how: list[str], home: Path, config: Path) -> None:
     env = os.environ | {"AUDIENCEFLOW_HOME": str(home), "AUDIENCEFLOW_CONFIG_DIR": str(config)}
     env["AUDIENCEFLOW_BACKTESTS"] = "automatic"
-    for name in ("AIRFLOW_HOME", "WAREHOUSE_URL", "MLFLOW_TRACKING_URI"):  # the last is set by MLflow itself, in any test
+    for name in ("AIRFLOW_HOME", "WAREHOUSE_URL", "MLFLOW_TRACKING_URI"):  # MLflow itself sets the last, in any test
         env.pop(name, None)
     done = subprocess.run(
         [sys.executable, "-m", "tests.e2e.stages", *how],
