@@ -12,7 +12,12 @@ from typing import Any
 from airflow.configuration import conf
 from airflow.listeners import hookimpl
 
-MODULES = ("ml.sources.load", "ml.segments.assign", "sklearn.ensemble", "lightgbm", "xgboost", "mlflow.sklearn")
+MODULES = (
+    *("ml.sources.load", "ml.profiles.build", "ml.models.decide", "ml.monitoring.watch", "ml.scores.batch"),
+    *("ml.segments.backtest", "ml.segments.approve", "ml.syncs.run", "ml.measurement.kpis"),
+    *("sklearn.ensemble", "lightgbm", "xgboost", "skops.io", "mlflow.sklearn", "mlflow.pyfunc"),
+    *("mlflow.store.tracking.sqlalchemy_store", "mlflow.store.model_registry.sqlalchemy_store"),
+)
 
 
 @hookimpl

@@ -33,10 +33,8 @@ STAGES = [
 ]
 AS_OF = "2018-01-01"
 IMPORTED = (
-    *("mlflow.sklearn", "sklearn.ensemble", "lightgbm", "xgboost", "evidently.presets", "orchestration.chain"),
-    *("airflow.api_fastapi.execution_api.routes", "airflow.sdk.execution_time.task_runner", "activation.sandbox.app"),
-    *("ml.sources.load", "ml.profiles.build", "ml.models.train", "ml.monitoring.watch", "ml.scores.batch"),
-    *("ml.segments.backtest", "ml.segments.approve", "ml.syncs.run", "ml.measurement.kpis"),
+    *("evidently.presets", "plotly.graph_objs", "orchestration.chain", "activation.sandbox.app"),
+    *("airflow.api_fastapi.execution_api.routes", "airflow.sdk.execution_time.task_runner"),
 )
 
 
@@ -132,7 +130,9 @@ def main() -> None:
     """Import what the children need and what takes long, then run."""
     home = settings().home
     apply_environment(home)
-    for module in IMPORTED:
+    from orchestration import preload  # imports Airflow, which reads its configuration then
+
+    for module in (*preload.MODULES, *IMPORTED):
         importlib.import_module(module)
     {"whole": whole, "killed": killed}[sys.argv[1]](home)
 
