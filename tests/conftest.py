@@ -28,7 +28,7 @@ hypothesis_settings.register_profile("audienceflow", deadline=None, derandomize=
 hypothesis_settings.load_profile("audienceflow")
 
 
-# What takes about ten seconds or more: it builds the demo data, trains, or compares whole worlds on two engines.
+# What takes more than a few seconds: it builds the demo data, trains, starts processes, or compares two engines.
 SLOW = (
     "tests/ml/sources/demo/",
     "tests/ml/sources/test_sources_bad_input.py",
@@ -49,10 +49,13 @@ SLOW = (
     "tests/ml/scores/test_past_scores.py",
     "tests/ml/segments/test_backtest.py",
     "tests/ml/segments/test_segment_assign.py",
+    "tests/ml/segments/test_segment_carried.py",
     "tests/ml/segments/test_segment_versions.py",
     "tests/ml/syncs/test_sync_push.py",
     "tests/plugins/activation/test_hubspot_destination.py",
     "tests/plugins/activation/test_sync_operator.py",
+    "tests/plugins/orchestration/test_processes.py",
+    "tests/sql/test_queries.py",
 )
 
 
