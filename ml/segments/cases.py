@@ -116,9 +116,8 @@ class Cases:
             self._versions.begin(case.rule, Pin(definition(case.rule), today.model_versions), today.members.num_rows)
         if case.active is None or case.cause is None:
             return today
-        stays = (
-            today if case.cause == "rule" else self._kept(case, batch)
-        )  # by the scores of another model nobody is a member yet
+        # by the scores of another model nobody is a member yet
+        stays = today if case.cause == "rule" else self._kept(case, batch)
         if refused:
             return replace(stays, waits=f"{refused}; version {case.active.version} goes on")
         now = today if case.cause == "model" else self._evaluated(case.file, batch.members(case.tried))

@@ -178,10 +178,10 @@ def test_new_segments_are_backtested_before_they_are_built_where_a_run_asks_for_
 
 
 def test_what_one_run_was_asked_for_is_not_asked_of_the_next(fresh, stages):
+    from orchestration.inprocess import run_dag
+
     dag = fresh("build_segments")
     for conf in ({"segments": ["near"], "accept_changes": True}, {}):
-        from orchestration.inprocess import run_dag
-
         run_dag(dag, {"as_of": "2018-01-01", **conf}, lambda _: None)
     assert [names for _, _, names in stages.calls] == [["near"], None]
     assert fresh("build_segments").params["accept_changes"] is False
