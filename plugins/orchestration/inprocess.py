@@ -6,7 +6,7 @@ import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from unittest.mock import patch
 
 from airflow.listeners import hookimpl
@@ -149,12 +149,15 @@ def own_parameters(dag: DAG) -> Iterator[None]:
 def _seam(everything: Path | None) -> Iterator[None]:
     """Stand between `dag.test()` and each task: instances of a mapped task run in order, and logs are kept.
 
-    Behind a pool of one slot they run in order, too; `dag.test()` keeps what may run in a set.
+    Behind a pool of one slot they run in order, too; `dag.test()` keeps what may run in a set. And it reads and writes
+    every DAG file anew for each run, where once a process will do.
     """
+    from airflow.dag_processing import dagbag
     from airflow.sdk.definitions import dag as module
 
     run_task: Any = module._run_task  # noqa: SLF001 - dag.test() has no other seam
     pauses = _Pauses(vars(module))
+    once = _Once(dagbag.BundleDagBag, dagbag.sync_bag_to_db)
 
     def in_turn(*, ti: Any, **arguments: Any) -> Any:
         if _earlier_ones_wait(ti):
@@ -163,8 +166,31 @@ def _seam(everything: Path | None) -> Iterator[None]:
             pauses.begin()
             return run_task(ti=ti, **arguments)
 
-    with patch.object(module, "_run_task", in_turn), patch.object(time, "sleep", pauses.sleep):
+    with (
+        patch.object(module, "_run_task", in_turn),
+        patch.object(time, "sleep", pauses.sleep),
+        patch.multiple(dagbag, BundleDagBag=once.read, sync_bag_to_db=once.sync),
+    ):
         yield
+
+
+@dataclass
+class _Once:
+    """Reads the DAG files of a bundle, and writes them to Airflow's database, the first time that it is asked to."""
+
+    read_bundle: Callable[..., Any]
+    sync_bundle: Callable[..., Any]
+    done: ClassVar[set[str]] = set()
+
+    def read(self, *, bundle_name: str, **where: Any) -> Any:
+        """Return the DAGs of a bundle, or None when they are in the database."""
+        return None if bundle_name in self.done else self.read_bundle(bundle_name=bundle_name, **where)
+
+    def sync(self, bag: Any, bundle_name: str, version: str | None) -> None:
+        """Write what was read."""
+        if bag is not None:
+            self.sync_bundle(bag, bundle_name, version)
+            self.done.add(bundle_name)
 
 
 class _Pauses:

@@ -130,9 +130,9 @@ def main() -> None:
     """Import what the children need and what takes long, then run."""
     home = settings().home
     apply_environment(home)
-    from orchestration import preload  # imports Airflow, which reads its configuration then
+    from orchestration.executor import MODULES  # imports Airflow, which reads its configuration then
 
-    for module in (*preload.MODULES, *IMPORTED):
+    for module in (*MODULES, *IMPORTED):
         importlib.import_module(module)
     {"whole": whole, "killed": killed}[sys.argv[1]](home)
 

@@ -1,0 +1,39 @@
+"""What tasks import is imported by the scheduler that forks them: a task finds it there."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = [pytest.mark.airflow, pytest.mark.slow]
+
+# Starts the executor that the configuration names, as a scheduler does, and asks a fork of it what is imported.
+FORKED = """
+import multiprocessing, sys
+from airflow.executors import local_executor
+from airflow.executors.executor_loader import ExecutorLoader
+
+def worker(**given):
+    from orchestration.executor import MODULES
+    print([name for name in MODULES if name not in sys.modules], flush=True)
+
+local_executor._run_worker = worker
+executor = ExecutorLoader.get_default_executor()
+executor.start()
+executor._spawn_worker()
+for process in executor.workers.values():
+    process.join()
+"""
+
+
+def test_a_task_finds_imported_what_it_needs(home):
+    from orchestration.environment import airflow_environment
+
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED], env=os.environ | airflow_environment(home), capture_output=True, text=True
+    )
+    lines = [line for line in done.stdout.splitlines() if line.startswith("[")]
+    assert lines and set(lines) == {"[]"}, done.stdout + done.stderr
