@@ -57,7 +57,7 @@ def killed(home: Path) -> None:
         task, seconds = longest[stage]
         child = _Child([*left, stage])
         child.wait_for(f"{stage}/{task}")
-        time.sleep(seconds * (0.2 + 0.2 * (number % 4)))
+        time.sleep(seconds * (0.1 + 0.15 * (number % 4)))
         if child.kill():
             hit.append(stage)
         left = [stage]
@@ -134,6 +134,10 @@ def main() -> None:
 
     for module in (*MODULES, *IMPORTED):
         importlib.import_module(module)
+    from airflow.sdk.execution_time.supervisor import in_process_api_server
+
+    # It would be built at the first request, which takes seconds: once will do for all children.
+    in_process_api_server().app._cadwyn_initialize()
     {"whole": whole, "killed": killed}[sys.argv[1]](home)
 
 
