@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -186,16 +188,39 @@ class Postgres:
     def session(self) -> Iterator[Session]:
         """Connect through ADBC; commit on leaving."""
         from adbc_driver_manager import Error
-        from adbc_driver_postgresql import dbapi
 
         place = self.url.render_as_string(hide_password=True)
         with _named_errors(place, Error):
-            connection = dbapi.connect(self.url.render_as_string(hide_password=False))
+            connection = _server.connect(self.url.render_as_string(hide_password=False))
             try:
                 yield _PostgresSession(connection)
                 connection.commit()
             finally:
                 connection.close()
+
+
+@dataclass
+class _Server:
+    """The server that this process last connected to: its types are read once, which takes ten times a connection."""
+
+    url: str = ""
+    first: Any = None
+    lock: Lock = field(default_factory=Lock)
+
+    def connect(self, url: str) -> Any:
+        """Return a connection of its own."""
+        from adbc_driver_postgresql import dbapi
+
+        with self.lock:
+            if url != self.url:
+                found = dbapi.connect(url)
+                if self.first is not None:
+                    self.first.close()
+                self.url, self.first = url, found
+            return self.first.adbc_clone()
+
+
+_server = _Server()
 
 
 class _PostgresSession:
