@@ -59,11 +59,23 @@ SLOW = (
 )
 
 
+# What takes minutes begins first, so that no worker is left with it alone at the end; what waits for other processes
+# beside what computes. A worker takes the next file before its last two tests, hence the third behind the first.
+FIRST = (
+    "tests/e2e/test_scheduler.py",
+    "tests/ml/models/test_model_bars.py",
+    "tests/test_compose_services.py",
+    "tests/e2e/test_small_demo.py",
+    "tests/ml/segments/test_backtest_bars.py",
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is slow by its place: most of it waits for one long fixture."""
+    """Mark what is slow by its place (most of it waits for one long fixture), and begin with the longest."""
     for item in items:
         if item.nodeid.startswith(SLOW):
             item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: next((at for at, file in enumerate(FIRST) if item.nodeid.startswith(file)), len(FIRST)))
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
