@@ -21,8 +21,8 @@ $(STAMP): requirements.txt pyproject.toml
 	@touch $@
 
 .PHONY: test test-fast lint bench lock
-# Two workers for two cores; a file stays on one, because its tests share what is dear to build.
-TEST := PYTHONUNBUFFERED=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Two workers for two cores, a thread each; a file stays on one, because its tests share what is dear to build.
+TEST := PYTHONUNBUFFERED=1 OMP_NUM_THREADS=1 AUDIENCEFLOW_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test: setup ## every test; sets itself up
 	@$(TEST)

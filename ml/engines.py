@@ -7,6 +7,7 @@ with jitter. PostgreSQL speaks Arrow through ADBC.
 
 from __future__ import annotations
 
+import atexit
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -214,13 +215,19 @@ class _Server:
         with self.lock:
             if url != self.url:
                 found = dbapi.connect(url)
-                if self.first is not None:
-                    self.first.close()
+                self.close()
                 self.url, self.first = url, found
             return self.first.adbc_clone()
 
+    def close(self) -> None:
+        """Forget the server."""
+        if self.first is not None:
+            self.first.close()
+        self.url, self.first = "", None
+
 
 _server = _Server()
+atexit.register(_server.close)
 
 
 class _PostgresSession:

@@ -261,6 +261,32 @@ def test_a_lock_is_waited_for(duck, holder):
     assert duck.count("ledger") == 1
 
 
+def test_a_file_is_whole_and_free_between_sessions_and_held_while_an_outer_one_lasts(duck, home):
+    """The process keeps DuckDB, and not the file: what another process sees is the file alone."""
+    look = "import duckdb, sys; print(duckdb.connect(sys.argv[1]).sql('FROM ledger').fetchall())"
+
+    def seen_by_another() -> str:
+        command = [sys.executable, "-c", look, str(duck.engine.path)]
+        found = subprocess.run(command, capture_output=True, text=True, check=False)
+        return found.stdout or found.stderr
+
+    duck.write("ledger", pd.DataFrame({"customer_key": [1], "state": ["a"]}))
+    assert "(1, 'a'" in seen_by_another()
+    with duck.session():
+        duck.count("ledger")
+        assert "lock" in seen_by_another()
+    assert [path.name for path in home.glob("warehouse*")] == ["warehouse.duckdb"]
+    assert "(1, 'a'" in seen_by_another()
+
+
+def test_two_files_are_open_at_once(duck, home):
+    other = Warehouse(f"duckdb:///{home}/it's another.duckdb")
+    with duck.session(), other.session():
+        duck.write("ledger", pd.DataFrame({"customer_key": [1], "state": ["a"]}))
+        other.write("ledger", pd.DataFrame({"customer_key": [2], "state": ["b"]}))
+    assert (duck.read("ledger")["customer_key"][0], other.read("ledger")["customer_key"][0]) == (1, 2)
+
+
 def _write_one(url: str, key: int) -> None:
     Warehouse(url).write("ledger", pd.DataFrame({"customer_key": [key], "state": ["a"]}))
 
