@@ -89,13 +89,15 @@ def wait_until(is_ready: Callable[[], bool], service: Service, log_file: Path, s
 
 def answer(address: str) -> Any:
     """Return the JSON (or text) behind `address`, or None when nobody answers well."""
+    from http.client import HTTPException
     from urllib.error import URLError
     from urllib.request import urlopen
 
     try:
         with urlopen(address, timeout=5.0) as response:  # noqa: S310 - an address of this machine
             body = response.read()
-    except (URLError, OSError):
+    # Where nobody listens yet, a connection on loopback may meet itself and read its own question.
+    except (URLError, OSError, HTTPException):
         return None
     try:
         return json.loads(body)

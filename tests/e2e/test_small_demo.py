@@ -137,7 +137,7 @@ def services(demo: Demo, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     monkeypatch.setenv("AUDIENCEFLOW_HOME", str(demo.home))
     monkeypatch.setenv("AUDIENCEFLOW_CONFIG_DIR", str(demo.config))
     for number, name in enumerate(("AIRFLOW", "MLFLOW", "SANDBOX")):
-        monkeypatch.setenv(f"AUDIENCEFLOW_{name}_PORT", str(free_port(38080 + 100 * number, width=3)))
+        monkeypatch.setenv(f"AUDIENCEFLOW_{name}_PORT", str(free_port(24080 + 100 * number, width=3)))
     settings.cache_clear()
     env = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
     command = [sys.executable, "-m", "orchestration.services"]

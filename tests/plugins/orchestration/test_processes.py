@@ -3,6 +3,7 @@
 import json
 import socket
 import sys
+import threading
 import time
 
 import psutil
@@ -78,6 +79,21 @@ def test_a_port_in_use_is_passed_over_with_its_neighbours():
         port = taken.getsockname()[1]
         found = free_port(port - 1, width=3)
     assert found > port
+
+
+def test_one_s_own_question_is_no_answer():
+    """A connection to a port that nobody listens on yet can meet itself: what it reads is what it sent."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def echo():
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(connection.recv(1024))
+
+        thread = threading.Thread(target=echo)
+        thread.start()
+        assert answer(f"http://127.0.0.1:{server.getsockname()[1]}/health") is None
+        thread.join()
 
 
 def test_nobody_there_is_no_answer():
