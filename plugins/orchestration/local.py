@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import importlib
 import json
 import logging
 import os
@@ -73,6 +74,7 @@ def demo(asked: argparse.Namespace, console: Console) -> int:
     as_of = str(parse_as_of(asked.as_of or settings().as_of or DEMO_AS_OF))
     os.environ.setdefault("AUDIENCEFLOW_SEARCH_TRIALS", DEMO_SEARCH_TRIALS)
     _set_clock(as_of)
+    importlib.import_module("skops.io")  # asks every module that is there for hundreds of names: before Airflow's are
     from orchestration.chain import run_all
     from orchestration.order import on_request
 
