@@ -262,7 +262,7 @@ def test_a_lock_is_waited_for(duck, holder):
 
 
 def test_a_file_is_whole_and_free_between_sessions_and_held_while_an_outer_one_lasts(duck, home):
-    """The process keeps DuckDB, and not the file: what another process sees is the file alone."""
+    """What another process sees is the file alone, and only while nobody has it open."""
     look = "import duckdb, sys; print(duckdb.connect(sys.argv[1]).sql('FROM ledger').fetchall())"
 
     def seen_by_another() -> str:
