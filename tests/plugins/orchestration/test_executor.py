@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 
 # Starts the executor that the configuration names, as a scheduler does, and asks a fork of it what is imported.
 FORKED = """
-import multiprocessing, sys
+import sys
 from airflow.executors import local_executor
 from airflow.executors.executor_loader import ExecutorLoader
 
