@@ -44,9 +44,10 @@ def parse(content: Any, model: type[Model], place: str) -> Model:
 def did_you_mean(name: str, allowed: Iterable[str]) -> str:
     """Return `; did you mean ...?` with the nearest names, or the allowed names when none is near."""
     names = sorted(allowed)
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
+    folded = {one.casefold(): one for one in names}
+    near = difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.6)
     if near:
-        return f"; did you mean {' or '.join(near)}?"
+        return f"; did you mean {' or '.join(folded[one] for one in near)}?"
     shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
     return f"; there are: {shown}" if names else "; there is none"
 

@@ -222,7 +222,7 @@ def _checked() -> Any:
 def _print_standing(found: dict[str, Any]) -> None:
     typer.echo(f"By the file as it is now ({found['definition_hash']}).")
     for note in found["notes"]:
-        typer.secho(f"But {note}.", fg="yellow")
+        typer.secho(f"But {note}{'' if note.endswith('?') else '.'}", fg="yellow")
 
 
 def _listed(one: dict[str, Any]) -> list[str]:

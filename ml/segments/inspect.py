@@ -20,6 +20,7 @@ from ml.segments.evaluate import Batch, Evaluator, count_true
 from ml.segments.measures import Measures
 from ml.segments.program import Told, judge, measure
 from ml.segments.rules import Rule
+from ml.segments.unmet import unmet
 from ml.segments.versions import Versions
 from ml.segments.versions_pin import Pin, definition
 from ml.segments.vocabulary import Vocabulary, load_vocabulary
@@ -71,7 +72,8 @@ def preview(name: str, as_of: str | None = None, sample: int = 5, warehouse: War
     """Return who would be in: as_of, size, share of everybody, how many consent, and a sample with reasons.
 
     `by` counts them by country and device of the last visit and by value band (5: the top fifth by spend so far).
-    `definition_hash` is the file's, by which all of this is; `notes` say where the members that are built differ.
+    `definition_hash` is the file's, by which all of this is; `notes` say where the members that are built differ, and
+    which texts the definition asks for that no row has.
     """
     with _looking(name, as_of, warehouse) as (evaluator, batch, rule):
         members = batch.members(name)
@@ -119,7 +121,7 @@ def explain(
 
 
 def _standing(rule: Rule, evaluator: Evaluator) -> dict[str, Any]:
-    """Return which definition is looked at, and how the members that are built differ from it."""
+    """Return which definition is looked at, how the members that are built differ from it, and what nobody has."""
     versions = Versions(evaluator.warehouse, evaluator.as_of)
     pin, active = Pin(definition(rule), evaluator.model_versions(rule)), versions.active(rule.name)
     notes = [f"version {one.version} waits: {one.reason}" for one in versions.of(rule.name) if one.status == "proposed"]
@@ -128,6 +130,7 @@ def _standing(rule: Rule, evaluator: Evaluator) -> dict[str, Any]:
         notes.insert(0, f"members are built by version {active.version} ({active.definition_hash}), of another {what}")
     if rule.segment.refresh != "daily":
         notes.append(f"members stand until the {rule.segment.refresh} refresh; this is evaluated anew")
+    notes += unmet(rule, evaluator.known, evaluator.warehouse)
     return {"definition_hash": pin.definition_hash, "version": active.version if active else 0, "notes": notes}
 
 

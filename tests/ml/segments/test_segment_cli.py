@@ -9,6 +9,7 @@ from ml.cli import app
 from ml.segments.assign import build_segments
 from ml.segments.reference import page
 from ml.settings import PROJECT_DIR
+from ml.times import DAY
 from ml.warehouse import Warehouse
 from tests.ml.segments.test_segment_assign import CARTS, world
 from tests.ml.segments.worlds import AS_OF
@@ -97,6 +98,21 @@ def test_what_is_looked_at_says_where_the_members_that_are_built_differ(define, 
     assert other == f"members are built by version 1 ({first['definition_hash']}), of another definition"
     assert waits.startswith("version 2 waits: 2 of 4 members would be removed")
     assert "But members are built by version 1" in run("segments", "preview", "near")
+
+
+def test_a_text_that_no_row_has_is_said_with_the_nearest_that_one_has(define, duck):
+    made = world(AS_OF)
+    made.event(1, "add_to_cart", DAY, device="mobile", product_id="p1")
+    made.order(1, DAY, channel="store")
+    made.write(duck)
+    carts = "{event: add_to_cart, where: {device: [Mobil, mobile], product: p1}, last: 7d}"
+    define("mobile_carts", f"{{all: [{carts}, {{not: {{context: channel, in: web, ever: true}}}}]}}")
+    notes = json.loads(run("segments", "preview", "mobile_carts", "--json"))["notes"]
+    assert notes == [
+        "no row of customer_events has 'Mobil' as device; did you mean mobile?",
+        "no row of customer_orders has 'web' as channel; there are: store",
+    ]
+    assert "did you mean mobile?\n" in run("segments", "explain", "mobile_carts", "--customer", "1")
 
 
 def test_an_empty_warehouse_is_no_defect(define):
