@@ -10,7 +10,7 @@ from __future__ import annotations
 import atexit
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -68,6 +68,9 @@ class Engine(Protocol):
     def session(self) -> Any:
         """Return a context manager that gives a `Session`."""
 
+    def held(self) -> AbstractContextManager[None]:
+        """Make the sessions within quick to begin, where that is dear; each still commits by itself."""
+
 
 def connect(url: str) -> Engine:
     """Return the engine for a SQLAlchemy URL. Raises `ConfigError` for an engine that is not supported."""
@@ -97,12 +100,22 @@ class DuckDb:
 
         Raises `WarehouseError` when the file is gone by then: DuckDB itself goes on writing what nobody can open.
         """
+        with self._opened() as connection, _named_errors(self.path.name), connection.begin():
+            yield _DuckDbSession(connection)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the file open, and from other processes: DuckDB takes longer to open it than most statements to run."""
+        with self._opened():
+            yield
+
+    @contextmanager
+    def _opened(self) -> Iterator[sa.Connection]:
         self._check_still_there()
         connection = self._open()
         self._was_there = True
         try:
-            with _named_errors(self.path.name), connection.begin():
-                yield _DuckDbSession(connection)
+            yield connection
         finally:
             connection.close()
         self._check_still_there()
@@ -182,6 +195,10 @@ class Postgres:
     def __init__(self, url: str) -> None:
         self.url = sa.make_url(url).set(drivername="postgresql")
         self.sqlalchemy = sa.create_engine(self.url.set(drivername="postgresql+psycopg"), poolclass=NullPool)
+
+    def held(self) -> AbstractContextManager[None]:
+        """Hold nothing: a connection is quick to make, and an idle one may be cut off."""
+        return nullcontext()
 
     @contextmanager
     def session(self) -> Iterator[Session]:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -56,6 +56,13 @@ class Warehouse:
         """Open one transaction; prefer the methods below."""
         return self.engine.session()  # type: ignore[no-any-return]
 
+    def held(self) -> AbstractContextManager[None]:
+        """Keep DuckDB's file open over many reads and writes, each of which still commits by itself.
+
+        No other process gets at the file meanwhile, so never around what waits for a network. PostgreSQL holds nothing.
+        """
+        return self.engine.held()
+
     # -- writing ------------------------------------------------------------------------------------
 
     def create(self, *names: str) -> None:
@@ -74,7 +81,6 @@ class Warehouse:
         spec, part = table(name), _partition(name, partition)
         select = spec.render(self.engine.dialect, **{**params, **part})
         columns = ", ".join(spec.column_names)
-        self.create(name, *spec.reads)
 
         def fill(session: engines.Session) -> None:
             if spec.spec.write == "merge":
@@ -86,7 +92,7 @@ class Warehouse:
                 session.execute(self._sql(schema.delete(spec, part)))
                 session.execute(f"INSERT INTO {name} ({columns}) SELECT {columns} FROM ({select}) AS made")
 
-        return self._transact(spec, part, fill)
+        return self._transact(spec, part, fill, reads=spec.reads)
 
     def write(self, name: str, rows: pa.Table | pd.DataFrame, partition: Mapping[str, Any] | None = None) -> int:
         """Write rows made in Python into their partition (or merge them by key, as the YAML says).
@@ -95,7 +101,6 @@ class Warehouse:
         """
         spec, part = table(name), _partition(name, partition)
         incoming = schema.conform(spec, rows, part)
-        self.create(name)
 
         def fill(session: engines.Session) -> None:
             if spec.spec.write == "merge":
@@ -116,7 +121,6 @@ class Warehouse:
         """
         spec, columns = table(name), ", ".join(table(name).column_names)
         select = render_file(Path(path), self.engine.dialect, **params)
-        self.create(name)
 
         def fill(session: engines.Session) -> None:
             session.execute(f"CREATE TEMP TABLE incoming AS SELECT {columns} FROM ({select}) AS made")
@@ -128,14 +132,13 @@ class Warehouse:
 
     def delete(self, name: str, where: Mapping[str, Any] | None = None) -> None:
         """Delete the rows that match `where` (see `read`)."""
-        self.create(name)
-        with self.session() as session:
+        with self._over(name) as session:
             session.lock(name)
             session.execute(self._sql(schema.delete(table(name), where or {})))
 
-    def _transact(self, spec: Table, part: Mapping[str, Any], fill: Any) -> TableRun:
+    def _transact(self, spec: Table, part: Mapping[str, Any], fill: Any, reads: Sequence[str] = ()) -> TableRun:
         started = time.perf_counter()
-        with self.session() as session:
+        with self._over(spec.name, *reads) as session:
             session.lock(spec.name)
             fill(session)
             rows, problems = checks.run(session, spec, part, self.engine)
@@ -155,8 +158,7 @@ class Warehouse:
         order_by: Sequence[str] | None = None,
     ) -> pa.Table:
         """Return rows of a table. `where` maps a column to a value, a list, or an (operator, value) pair."""
-        self.create(name)
-        with self.session() as session:
+        with self._over(name) as session:
             return session.arrow(self._sql(schema.select(table(name), columns, where or {}, order_by)))
 
     def read(
@@ -191,13 +193,21 @@ class Warehouse:
 
     def count(self, name: str, where: Mapping[str, Any] | None = None) -> int:
         """Return the number of rows that match `where`."""
-        self.create(name)
-        return int(self._query(self._sql(schema.count(table(name), where or {}))).column(0)[0].as_py())
+        with self._over(name) as session:
+            return int(session.arrow(self._sql(schema.count(table(name), where or {}))).column(0)[0].as_py())
 
     def exists(self, name: str) -> bool:
         """Return whether the table is in the warehouse."""
         with self.engine.sqlalchemy.connect() as connection:
             return sa.inspect(connection).has_table(name)
+
+    @contextmanager
+    def _over(self, *names: str) -> Iterator[engines.Session]:
+        """Open one transaction over tables that are there."""
+        with nullcontext() if self._known.issuperset(names) else self.held():
+            self.create(*names)
+            with self.session() as session:
+                yield session
 
     def _query(self, text: str) -> pa.Table:
         with self.session() as session:

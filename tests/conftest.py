@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import tempfile
@@ -9,6 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -116,6 +118,20 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
+def full_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home folder with the demo's raw files and nothing else, made once for all workers: nobody may change it."""
+    from ml.sources.demo import write_demo
+
+    folder = tmp_path_factory.getbasetemp()
+    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "full-demo"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        write_demo(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def pg_server() -> Iterator[sa.URL]:
     """A throw-away PostgreSQL server from its wheel.
 
@@ -144,9 +160,11 @@ def pg_url(pg_server: sa.URL) -> Iterator[str]:
 
 
 @pytest.fixture
-def duck(home: Path) -> Warehouse:
-    """A fresh DuckDB warehouse."""
-    return Warehouse(f"duckdb:///{home / 'warehouse.duckdb'}")
+def duck(home: Path, request: pytest.FixtureRequest) -> Iterator[Warehouse]:
+    """A fresh DuckDB warehouse, its file held open: to open it takes longer than what most tests do with it."""
+    made = Warehouse(f"duckdb:///{home / 'warehouse.duckdb'}")
+    with nullcontext() if request.node.get_closest_marker("shut") else made.held():
+        yield made
 
 
 @pytest.fixture

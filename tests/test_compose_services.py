@@ -6,7 +6,6 @@ Redis has no wheel: where its server is missing, Celery's worker talks through a
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
@@ -52,11 +51,7 @@ class Stack:
         self.services[name] = start(name, self.native.command(name), self.environments[name], log, "")
 
     def stop(self):
-        for service in self.services.values():
-            if service.process():
-                os.kill(service.pid, signal.SIGTERM)
-        for service in self.services.values():
-            stop(service, signal.SIGTERM, grace=10)
+        stop(*self.services.values(), first=signal.SIGTERM, grace=10)
 
     def wait_healthy(self, name):
         """Run the service's own health check until it passes, as Compose would."""

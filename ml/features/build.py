@@ -22,7 +22,7 @@ def build_features(as_of: str, warehouse: Warehouse | None = None) -> dict[str, 
     """
     started, at = time.perf_counter(), parse_as_of(as_of)
     house = warehouse or Warehouse()
-    with house.session():  # Held so that DuckDB opens its file once: each table still commits by itself.
+    with house.held():
         rows = _build_tables(house, at)
     seconds = time.perf_counter() - started
     log.info("features at %s: %s customers in %.1f s", at, f"{rows:,}", seconds)

@@ -38,9 +38,10 @@ def measure_segments(as_of: str, warehouse: Warehouse | None = None, window_days
     Returns as_of, window_days, segments, rows, and how many segments were measured on each basis.
     """
     at, house = parse_as_of(as_of), warehouse or Warehouse()
-    runs = _runs(house, at)
-    windows = {name: _window(times, at, window_days) for name, times in runs.items() if at in times}
-    rows = sum(_measure(house, name, at, window, window_days) for name, window in windows.items())
+    with house.held():
+        runs = _runs(house, at)
+        windows = {name: _window(times, at, window_days) for name, times in runs.items() if at in times}
+        rows = sum(_measure(house, name, at, window, window_days) for name, window in windows.items())
     basis = [window.basis for window in windows.values()]
     log.info("measured %s segments at %s: %s rows", len(windows), at, rows)
     counted = {name: basis.count(name) for name in ("after", "before")}

@@ -54,7 +54,7 @@ def check(spec: ModelSpec, data: TrainingSet, as_of: AsOf, warehouse: Warehouse)
     """
     _check_windows(spec, data, as_of)
     _check_sources(spec, as_of, warehouse)
-    with warehouse.session():  # held so that DuckDB opens its file once
+    with warehouse.held():
         for at in dict.fromkeys(snapshot.as_of for snapshot in data.snapshots):
             _check_stored(at, warehouse)
         _check_features(data.test.as_of, warehouse)

@@ -70,7 +70,7 @@ def train_model(
     from ml.models import dataset, decide, leaks, registry, snapshots
 
     spec, at, house = model_spec(name), parse_as_of(as_of), warehouse or Warehouse()
-    with house.session():  # held, so that DuckDB opens its file once
+    with house.held():
         chosen = snapshots.choose(spec, at, house)
         snapshots.ensure(spec, chosen, at, house)
         data = dataset.load(spec, chosen, house)

@@ -51,13 +51,14 @@ def score_model(name: str, as_of: str, *, warehouse: Warehouse | None = None) ->
     spec, at, house = model_spec(name), parse_as_of(as_of), warehouse or Warehouse()
     champion = _champion(name, str(at))
     scorer = registry.load_scorer(champion)
-    ensure_history(spec, at, house)
-    features = read_features(house, spec, at, scorer.features, spec.population).sort_index()
-    found, reasons = expectations(spec, scorer, features), explanations(scorer, features)
-    for scored, values in found.items():
-        rows = ranked(features.index.to_numpy(), values, reasons, spec.kind, champion.version)
-        rows = _with_interval(rows, scorer.interval(values))
-        house.write("customer_scores", rows, {"as_of": at, "model": scored})
+    with house.held():
+        ensure_history(spec, at, house)
+        features = read_features(house, spec, at, scorer.features, spec.population).sort_index()
+        found, reasons = expectations(spec, scorer, features), explanations(scorer, features)
+        for scored, values in found.items():
+            rows = ranked(features.index.to_numpy(), values, reasons, spec.kind, champion.version)
+            rows = _with_interval(rows, scorer.interval(values))
+            house.write("customer_scores", rows, {"as_of": at, "model": scored})
     scores = found[spec.score_name]
     seconds = round(time.perf_counter() - started, 3)
     log.info("%s version %s at %s: %s customers in %.1f s", name, champion.version, at, f"{len(scores):,}", seconds)

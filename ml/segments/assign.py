@@ -93,7 +93,7 @@ class _Build:
 
     def run(self, names: Sequence[str]) -> list[dict[str, Any]]:
         """Return the outcome of each, in the order of `names`."""
-        with self.evaluator.warehouse.session():  # keeps the file open: each of the many reads would open it anew
+        with self.evaluator.warehouse.held():
             cases = dict[str, Case]()
             for name in names:
                 case = self._guarded(name, self.cases.case, self.catalogue.rules[name], [*cases])

@@ -135,7 +135,7 @@ class _Past:
         groups: dict[tuple[AsOf, ...], list[Case]] = {}
         for case, dates in asked:
             groups.setdefault(dates, []).append(case)
-        with self.warehouse.session():  # keeps the file open: a replay opens it hundreds of times
+        with self.warehouse.held():
             studies = [study for dates, cases in groups.items() for study in self._studies(cases, dates)]
             found = keep(studies, self.known, self.warehouse)
         for one in found:

@@ -111,7 +111,7 @@ def health(
     at = parse_as_of(as_of) if as_of else max((when for when in runs), key=lambda one: one.at, default=None)
     if at is None or at not in runs:
         raise NotEnoughData(f"No segment was built{f' at {at}' if at else ''}: run build_segments first")
-    with house.session():
+    with house.held():
         sizes = dict.fromkeys(sorted(runs[at]), 0)
         pairs = _pairs(house, at, sizes)
         rows = house.select_arrow(_QUERIES / "segments_per_customer.sql", as_of=at).to_pylist()

@@ -141,7 +141,7 @@ def _members(rules: Sequence[Rule], copies: Sequence[Copy], known: Vocabulary) -
     """Return the reasons of each segment's members by customer_key."""
     with tempfile.TemporaryDirectory(prefix="audienceflow-journeys-") as folder:
         house = Warehouse(f"duckdb:///{Path(folder) / 'journeys.duckdb'}")
-        with house.session():  # Held, so that DuckDB opens its file once.
+        with house.held():
             _fill(house, copies, known)
             return _judged(house, rules, copies, known)
 

@@ -82,10 +82,10 @@ def _attribute(condition: AttributeCondition, known: Vocabulary) -> Iterator[_As
 
 
 def _properties(part: Happened | None, known: Vocabulary) -> Iterator[_Asked]:
-    what = happening(part, known.events) if part else None
-    for test in what.tests if what else ():
-        if test.operator == "in":
-            yield _of(what.kind.stream, test.column, test.value)
+    if part is not None:
+        what = happening(part, known.events)
+        texts = [test for test in what.tests if test.operator == "in"]
+        yield from (_of(what.kind.stream, test.column, test.value) for test in texts)
 
 
 def _of(stream: Stream, column: str, values: tuple[str, ...]) -> _Asked:

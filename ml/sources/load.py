@@ -97,7 +97,9 @@ class _Load:
             raise SourceError("\n".join(self.problems))
         tallies = self._settle(taken) if taken else []
         self._guard(tallies)
-        self._write(tallies)
+        if tallies:
+            with self.warehouse.held():
+                self._write(tallies)
         if self.problems:
             raise SourceError("\n".join(self.problems))
         return self._result(tallies)
@@ -174,11 +176,13 @@ class _Load:
     # -- judging ------------------------------------------------------------------------------------
 
     def _settle(self, taken: list[Delivery]) -> list[tuple[Delivery, Tally]]:
-        known = {
-            column: self.warehouse.read_arrow(reference.table, [reference.column or column])
-            for column, reference in self.source.references.items()
-        }
-        self.door.settle({column: _known(found) for column, found in known.items()}, self._taken())
+        with self.warehouse.held():
+            known = {
+                column: _known(self.warehouse.read_arrow(reference.table, [reference.column or column]))
+                for column, reference in self.source.references.items()
+            }
+            keys = self._taken()
+        self.door.settle(known, keys)
         tallies = self.door.tallies()
         return [(delivery, tallies.get(number, Tally())) for number, delivery in enumerate(taken)]
 
@@ -213,8 +217,6 @@ class _Load:
     # -- writing ------------------------------------------------------------------------------------
 
     def _write(self, tallies: list[tuple[Delivery, Tally]]) -> None:
-        if not tallies:
-            return
         now = datetime.now(UTC).replace(tzinfo=None)
         for rows in self.door.accepted(CHUNK_ROWS):
             self.warehouse.write(self.source.table, rows)

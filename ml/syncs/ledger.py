@@ -76,9 +76,10 @@ class Ledger:
         self._rows.loc[sent.index, "identifier_hash"] = sent["identifier_hash"]
         self._rows.loc[sent.index, "desired_fingerprint"] = sent["fingerprint"]
         self._rows.loc[plan.removes["customer_key"], "desired_fingerprint"] = None
-        self._set(sent.index, state="pending", remote_audience=list_id)
         leaving = pd.Index(plan.removes["customer_key"])
-        self._set(leaving[self._rows.loc[leaving, "state"] != "terminal"], state="pending")
+        with self._warehouse.held():
+            self._set(sent.index, state="pending", remote_audience=list_id)
+            self._set(leaving[self._rows.loc[leaving, "state"] != "terminal"], state="pending")
 
     def accept(self, remote_ids: pd.Series) -> None:
         """Note the contacts that the platform has taken, before their membership is asked for."""
@@ -96,8 +97,9 @@ class Ledger:
         self._rows.loc[keys, "is_member"] = wanted.notna()
         # A contact that the platform will never take again stays terminal after it was taken off the list.
         state = self._rows.loc[keys, "state"].where(lambda found: found == "terminal", "confirmed")
-        self._set(keys, state=state, attempts=0, last_error=None)
-        self._attempted(operations, "confirmed")
+        with self._warehouse.held():
+            self._set(keys, state=state, attempts=0, last_error=None)
+            self._attempted(operations, "confirmed")
 
     def fail(self, errors: pd.DataFrame, operations: pd.Series) -> None:
         """Note records that did not get through. `errors`: error and terminal, indexed by customer_key."""
@@ -105,8 +107,9 @@ class Ledger:
         self._rows.loc[keys, "last_error"] = errors["error"].map(mask)
         self._rows.loc[keys, "attempts"] += 1
         state = errors["terminal"].map({True: "terminal", False: "failed"})
-        self._set(keys, state=state)
-        self._attempted(operations, state)
+        with self._warehouse.held():
+            self._set(keys, state=state)
+            self._attempted(operations, state)
 
     def still_open(self, keys: pd.Index) -> pd.Index:
         """Return those of `keys` about which nothing was noted since the run began."""

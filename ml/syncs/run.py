@@ -97,17 +97,19 @@ class Sync:
         return report
 
     def _run(self, platform: Platform, report: Report, *, override_guards: bool) -> None:
-        desired = load_desired(self._warehouse, self.audience, self._as_of)
+        with self._warehouse.held():
+            desired = load_desired(self._warehouse, self.audience, self._as_of)
         account = _account(platform, needed=not report.dry_run)
-        ledger = Ledger(self._warehouse, self.audience, account, self._run_id)
-        if account and (elsewhere := ledger.known_elsewhere()):
-            log.warning(NEW_ACCOUNT, self.audience, account, f"{elsewhere:,}")
-        plan = self._plan(desired, ledger, None if override_guards else self.audience.guard_at(self._as_of))
-        _note(report, plan, desired)
-        if report.dry_run or plan.is_empty:
-            report.status = "planned" if report.dry_run else "done"
-            return
-        self._save(report)
+        with self._warehouse.held():
+            ledger = Ledger(self._warehouse, self.audience, account, self._run_id)
+            if account and (elsewhere := ledger.known_elsewhere()):
+                log.warning(NEW_ACCOUNT, self.audience, account, f"{elsewhere:,}")
+            plan = self._plan(desired, ledger, None if override_guards else self.audience.guard_at(self._as_of))
+            _note(report, plan, desired)
+            if report.dry_run or plan.is_empty:
+                report.status = "planned" if report.dry_run else "done"
+                return
+            self._save(report)
         self._push(platform, ledger, desired, plan, report)
 
     def _plan(self, desired: Desired, ledger: Ledger, guard: Guard | None) -> Plan:
@@ -123,7 +125,9 @@ class Sync:
             log.warning("%s: %s members were on a list that is gone; all are sent again", self.audience, forgotten)
             plan = self._plan(desired, ledger, None)
             _note(report, plan, desired)
-        push = Push(platform, ledger, self.audience, list_id)
+        with self._warehouse.held():
+            push = Push(platform, ledger, self.audience, list_id)
+            ledger.begin(plan, list_id)
         report.tally = push.tally
         push.run(plan)
         retriable = push.tally.failed - push.tally.terminal

@@ -7,11 +7,11 @@ scheduler's listeners are told of a job that does not say yet what it is.
 from __future__ import annotations
 
 import importlib
+import warnings
 
 from airflow.executors.local_executor import LocalExecutor
 
 MODULES = (
-    # First, because its import asks every module that is there for hundreds of names.
     "skops.io",
     *("ml.sources.load", "ml.profiles.build", "ml.models.decide", "ml.monitoring.watch", "ml.scores.batch"),
     *("ml.segments.backtest", "ml.segments.approve", "ml.syncs.run", "ml.measurement.kpis"),
@@ -25,6 +25,7 @@ class PreloadingExecutor(LocalExecutor):
 
     def start(self) -> None:
         """Import, then fork the workers."""
-        for name in MODULES:
-            importlib.import_module(name)
+        with warnings.catch_warnings(action="ignore"):  # skops asks Airflow's modules for names that they deprecate
+            for name in MODULES:
+                importlib.import_module(name)
         super().start()

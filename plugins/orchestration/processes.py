@@ -52,14 +52,12 @@ def start(name: str, command: Sequence[str], env: dict[str, str], log_file: Path
     return Service(name, process.pid, psutil.Process(process.pid).create_time(), address)
 
 
-def stop(service: Service, first: signal.Signals = signal.SIGINT, grace: float = GRACE) -> None:
-    """Ask a service to stop, then insist: neither it nor a child of it is left when this returns."""
-    process = service.process()
-    if process is None:
-        return
-    family = [process, *process.children(recursive=True)]
-    _signal([process], first)
-    _, stubborn = psutil.wait_procs([process], timeout=grace)
+def stop(*services: Service, first: signal.Signals = signal.SIGINT, grace: float = GRACE) -> None:
+    """Ask services to stop, all at once, then insist: none of them and no child of theirs is left when this returns."""
+    asked = [process for service in services if (process := service.process())]
+    family = [*asked, *(child for process in asked for child in process.children(recursive=True))]
+    _signal(asked, first)
+    _, stubborn = psutil.wait_procs(asked, timeout=grace)
     family += [child for left in stubborn for child in left.children(recursive=True)]
     _, left = psutil.wait_procs(family, timeout=0.0 if stubborn else 2.0)
     _signal(left, signal.SIGTERM)

@@ -174,8 +174,7 @@ def _start_sandbox(env: dict[str, str]) -> tuple[Service, Callable[[], bool]]:
 
 def _stop_all(known: Register) -> list[str]:
     running = known.running()
-    for service in reversed(running):
-        stop(service)
+    stop(*running)
     known.clear()
     return [service.name for service in running]
 

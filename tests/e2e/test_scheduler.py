@@ -69,12 +69,6 @@ class Airflow:
             return json.load(response)
 
 
-@pytest.fixture(scope="session")
-def full_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo's raw files, written once."""
-    return tmp_path_factory.mktemp("full")
-
-
 @pytest.fixture
 def warehouse_url(request: pytest.FixtureRequest, home: Path) -> str:
     """A DuckDB file, or a database on a PostgreSQL server."""

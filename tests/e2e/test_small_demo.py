@@ -84,29 +84,28 @@ def _crm(home: Path) -> dict[str, set[str]]:
 
 @dataclass(frozen=True)
 class Demo:
-    """A home folder in which the demo ran twice, and the full demo's raw files."""
+    """A home folder in which the demo ran twice."""
 
     home: Path
     config: Path
-    full: Path
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+def demo(full_demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Demo:
     """The small world, run through every stage, and then once more."""
-    full, folder = tmp_path_factory.mktemp("full"), tmp_path_factory.mktemp("whole")
-    found = Demo(folder, write_world(folder, full), full)
+    folder = tmp_path_factory.mktemp("whole")
+    found = Demo(folder, write_world(folder, full_demo))
     _run(["whole"], found.home, found.config)
     return found
 
 
-def test_a_demo_says_what_it_did_and_sends_nothing_the_second_time(demo):
+def test_a_demo_says_what_it_did_and_sends_nothing_the_second_time(demo, full_demo):
     first = json.loads((demo.home / "first.json").read_text())
     second = summary.read(demo.home / "demo" / "summary.json")
     assert list(first) == SUMMARY
     assert first["as_of"] == second["as_of"] == "2018-01-01T05:00:00+00:00"
     assert first["counts"] == second["counts"]
-    assert first["counts"]["customers"] == len(households(demo.full))
+    assert first["counts"]["customers"] == len(households(full_demo))
     assert first["models"]["churn_28d"]["alias"] == "champion"
     assert set(first["timings"]) >= set(STAGES)
     pushed = {one["segment"]: (one["adds"], one["updates"], one["removes"]) for one in second["syncs"]}
@@ -114,8 +113,8 @@ def test_a_demo_says_what_it_did_and_sends_nothing_the_second_time(demo):
     assert all(one["adds"] == one["confirmed"] > 0 for one in first["syncs"])
 
 
-def test_a_demo_killed_in_each_stage_ends_as_if_nothing_had_happened(demo, home):
-    _run(["killed", str(demo.home / "longest.json")], home, write_world(home, demo.full))
+def test_a_demo_killed_in_each_stage_ends_as_if_nothing_had_happened(demo, home, full_demo):
+    _run(["killed", str(demo.home / "longest.json")], home, write_world(home, full_demo))
     assert json.loads((home / "killed.json").read_text()) == STAGES
 
     whole, killed = (Warehouse(f"duckdb:///{folder}/warehouse.duckdb") for folder in (demo.home, home))

@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 import yaml
 
 from ml.settings import PROJECT_DIR
-from ml.sources.demo import write_demo
 
 SHARE = 6
 SEGMENTS = ("browsers", "price_sensitive", "repeat_buyers")
@@ -32,7 +31,6 @@ AT_RISK = {
 
 def write_world(home: Path, full: Path) -> Path:
     """Fill `home/demo/raw` with a sixth of the data in `full` and return a configuration folder for it."""
-    write_demo(full)
     raw = full / "demo" / "raw"
     people = _people(raw)
     for path in sorted(raw.rglob("*")):

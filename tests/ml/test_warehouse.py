@@ -20,6 +20,8 @@ from ml.settings import settings
 from ml.times import parse_as_of
 from ml.warehouse import Warehouse
 
+pytestmark = pytest.mark.shut
+
 DAY_1, DAY_2 = parse_as_of("2018-01-01T00:00:00"), parse_as_of("2018-01-02T00:00:00")
 SCORES = """
 description: Scores. One row per customer and as_of.

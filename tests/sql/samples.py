@@ -34,6 +34,7 @@ def query_samples(at: AsOf) -> dict[str, list[dict[str, Any]]]:
         "overlaps": [now],
         "realised": [{**now, "window_days": 28}],
         "segments_per_customer": [now],
+        "values_met": [{"table": "customer_profiles", "column": "email"}],
         "sync_members": [{**now, "segment": "loyal", "purpose": "marketing", "channel": "email"}],
     }
 

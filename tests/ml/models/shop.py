@@ -197,14 +197,14 @@ def trained_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def shop(
-    trained_home: Path, built: list[str], duck: Warehouse, store: Path, monkeypatch: pytest.MonkeyPatch
-) -> Warehouse:
+def shop(trained_home: Path, built: list[str], store: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
     """The shop's warehouse, the snapshots of its churn model built, and an empty MLflow."""
     home = store.parent.parent
-    shutil.copy(trained_home / "warehouse.duckdb", home / "warehouse.duckdb")
+    shutil.copy(trained_home / "warehouse.duckdb", home)
     use_models(home, monkeypatch, CHURN, CLV)
-    return duck
+    made = Warehouse()
+    with made.held():
+        yield made
 
 
 @pytest.fixture

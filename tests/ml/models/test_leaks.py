@@ -40,7 +40,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def warehouse(built: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
     shutil.copy(built / "warehouse.duckdb", home)
     orders.use(home, monkeypatch, fill=False)
-    yield Warehouse()
+    made = Warehouse()
+    with made.held():
+        yield made
     forget()
 
 

@@ -7,7 +7,6 @@ import pytest
 
 from ml.profiles.build import build_profiles
 from ml.settings import settings
-from ml.sources.demo import write_demo
 from ml.sources.load import ingest_source
 from ml.warehouse import Warehouse
 
@@ -16,18 +15,19 @@ SOURCES = ("journey_households", "journey_products", "crm_contacts", "consents",
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory):
+def demo(full_demo, tmp_path_factory):
     """A home with the demo's customers, consents and events staged and resolved."""
     with pytest.MonkeyPatch.context() as patched:
         home = tmp_path_factory.mktemp("demo")
         patched.setenv("AUDIENCEFLOW_HOME", str(home))
         patched.delenv("WAREHOUSE_URL", raising=False)
         settings.cache_clear()
-        write_demo()
+        (home / "demo").symlink_to(full_demo / "demo")
         warehouse = Warehouse()
-        for name in SOURCES:
-            ingest_source(name, warehouse=warehouse)
-        yield home / "demo" / "raw" / "truth", warehouse, build_profiles(warehouse=warehouse)
+        with warehouse.held():
+            for name in SOURCES:
+                ingest_source(name, warehouse=warehouse)
+            yield home / "demo" / "raw" / "truth", warehouse, build_profiles(warehouse=warehouse)
     settings.cache_clear()
 
 

@@ -1,4 +1,4 @@
-"""Definitions in a config folder of the test's own, and a warehouse whose file stays open."""
+"""Definitions in a config folder of the test's own."""
 
 import shutil
 
@@ -31,10 +31,3 @@ def define(home, monkeypatch):
         path.write_text(DEFINITION.format(name=name, who=who, more=more))
 
     return write
-
-
-@pytest.fixture
-def duck(duck):
-    """Keep the file open: a build opens it some twenty times, which costs more than what these tests compute."""
-    with duck.session():
-        yield duck

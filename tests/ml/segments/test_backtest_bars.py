@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -17,7 +18,6 @@ from ml.segments.backtest import _past, backtest
 from ml.segments.backtest_store import EXPERIMENT
 from ml.segments.inspect import preview
 from ml.settings import PROJECT_DIR, settings
-from ml.sources.demo import write_demo
 from ml.sources.load import ingest_source, source_names
 from ml.times import AsOf, parse_as_of
 from ml.warehouse import Warehouse
@@ -36,7 +36,7 @@ EVERYBODY = "everybody"
 
 
 @pytest.fixture(scope="module")
-def warehouse(tmp_path_factory: pytest.TempPathFactory, empty_store: Any) -> Iterator[Warehouse]:
+def warehouse(full_demo: Path, tmp_path_factory: pytest.TempPathFactory, empty_store: Any) -> Iterator[Warehouse]:
     """The demo's data as its sources bring them; the shipped segment, by RFM, and both asked of everybody."""
     home = tmp_path_factory.mktemp("backtest")
     with pytest.MonkeyPatch.context() as patched:
@@ -48,14 +48,14 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory, empty_store: Any) -> Ite
         store = settings().mlflow_artifacts.parent / "mlflow.db"
         store.parent.mkdir(parents=True)
         store.write_bytes(empty_store.read_bytes())
-        write_demo()
+        (home / "demo").symlink_to(full_demo / "demo")
         made = Warehouse()
-        with made.session():  # keeps the file open
+        with made.held():
             for name in source_names():
                 ingest_source(name, made)
             build_profiles(made)
             build_features(UNTIL, made)
-        yield made
+            yield made
     forget()
 
 
@@ -122,7 +122,7 @@ def test_every_shipped_segment_is_measured_on_two_dates(found: dict[str, Any], s
     names = [*past.catalogue.segments]
     assert len(names) == 24
     dates = [day["as_of"] for day in found["days"]]
-    with shipped.session():  # keeps the file open
+    with shipped.held():
         studies = [*past._studies([past.case(name) for name in names], [AsOf(dates[0]), AsOf(dates[4])])]
     assert {study.case.name: len(study.told) for study in studies} == dict.fromkeys(names, 2)
     members = {study.case.name: study.measured.rates.members for study in studies if study.measured}

@@ -85,7 +85,7 @@ def evaluator(tmp_path_factory):
             made.order(key, ago) if kind == "order" else made.event(key, kind, ago)
     warehouse = Warehouse(f"duckdb:///{tmp_path_factory.mktemp('boundaries') / 'w.duckdb'}")
     made.write(warehouse)
-    with warehouse.session():
+    with warehouse.held():
         yield Evaluator(warehouse, AS_OF, known())
 
 

@@ -30,7 +30,7 @@ def evaluator(tmp_path_factory):
     made.members, made.before = {"vip": {1}}, {"vip": {3}}
     warehouse = Warehouse(f"duckdb:///{tmp_path_factory.mktemp('reasons') / 'w.duckdb'}")
     made.write(warehouse)
-    with warehouse.session():  # keeps the file open for the many queries
+    with warehouse.held():
         yield Evaluator(warehouse, AS_OF, known())
 
 

@@ -10,7 +10,7 @@ from tests.ml.syncs.syncworld import AS_OF, fill, people, write_config
 from tests.plugins.activation.sync_once import sync_once
 
 BATCH = 10
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.shut]
 
 
 class Started:

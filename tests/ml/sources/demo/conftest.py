@@ -14,10 +14,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from ml.sources.demo import write_demo, writing
+from ml.sources.demo import writing
 from ml.sources.demo.journey import TABLES, package_data
-
-SEED = 20171
 
 
 @dataclass(frozen=True)
@@ -57,10 +55,9 @@ class Raw:
 
 
 @pytest.fixture(scope="session")
-def raw(tmp_path_factory: pytest.TempPathFactory) -> Raw:
+def raw(full_demo: Path) -> Raw:
     """The whole demo, as `make demo` gets it."""
-    made = write_demo(tmp_path_factory.mktemp("demo"), seed=SEED)
-    return Raw(Path(made["raw"]))
+    return Raw(full_demo / "demo" / "raw")
 
 
 @pytest.fixture(scope="session")
