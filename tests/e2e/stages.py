@@ -1,6 +1,7 @@
-"""The demo of a small world, whole or killed in each of its stages: `python -m tests.e2e.stages whole|killed`.
+"""The demo of a small world, twice whole and then killed in each of its stages: `python -m tests.e2e.stages FULL`.
 
-Airflow is imported once; what is killed are children.
+FULL is a home folder with the raw files of all customers. Airflow is imported once, and believes in one home folder:
+what runs are children, and the state that was killed is put aside under `killed` beside it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -19,6 +21,7 @@ from ml.settings import settings
 from orchestration import local
 from orchestration.environment import apply_environment
 from orchestration.screen import Screen
+from tests.e2e.world import write_world
 
 STAGES = [
     "ingest_sources",
@@ -32,6 +35,7 @@ STAGES = [
     "measure_uplift",
 ]
 AS_OF = "2018-01-01"
+THE_END = "the end"
 IMPORTED = (
     *("evidently.presets", "plotly.graph_objs", "orchestration.chain", "activation.sandbox.app"),
     *("airflow.api_fastapi.execution_api.routes", "airflow.sdk.execution_time.task_runner"),
@@ -39,7 +43,7 @@ IMPORTED = (
 
 
 def whole(home: Path) -> None:
-    """Run the demo, and keep which task of each stage took longest, and how long; then run it again."""
+    """Run the demo, keep its summary, and which task of each stage took longest, and how long; then run it again."""
     begun = list[tuple[str, str, float]]()
     with _told(lambda stage, task: begun.append((stage, task, time.monotonic()))):
         _demo()
@@ -49,19 +53,18 @@ def whole(home: Path) -> None:
     _demo()
 
 
-def killed(home: Path) -> None:
+def killed(home: Path, longest: dict[str, tuple[str, float]]) -> None:
     """Kill every stage in its longest task; the next process runs it to its end and is killed in the stage after it."""
-    longest = json.loads(Path(sys.argv[2]).read_text())
     hit, left = [], []
     for number, stage in enumerate(STAGES):
         task, seconds = longest[stage]
-        child = _Child([*left, stage])
+        child = _Child(partial(_run, [*left, stage]))
         child.wait_for(f"{stage}/{task}")
         time.sleep(seconds * (0.1 + 0.15 * (number % 4)))
         if child.kill():
             hit.append(stage)
         left = [stage]
-    _Child(left).wait_for("the end")
+    _Child(partial(_run, left)).wait_for(THE_END)
     (home / "killed.json").write_text(json.dumps(hit))
 
 
@@ -92,15 +95,15 @@ def _told(tell: Callable[[str, str], object]) -> patch:
 
 
 class _Child:
-    """A forked process that runs stages in their order and says which task it begins."""
+    """A forked process that says which task it begins."""
 
-    def __init__(self, stages: list[str]) -> None:
+    def __init__(self, run: Callable[[], object]) -> None:
         said, says = os.pipe()
         self._pid = os.fork()
         if self._pid == 0:
             with _told(lambda stage, task: os.write(says, f"{stage}/{task}\n".encode())):
-                _run(stages)
-            os.write(says, b"the end\n")
+                run()
+            os.write(says, f"{THE_END}\n".encode())
             os._exit(0)
         os.close(says)
         self._said = os.fdopen(said)
@@ -128,8 +131,9 @@ def _run(stages: list[str]) -> None:
 
 def main() -> None:
     """Import what the children need and what takes long, then run."""
-    home = settings().home
-    apply_environment(home)
+    home, full = settings().home, Path(sys.argv[1])
+    kept, aside = home.with_name("kept"), home.with_name("killed")
+    _fill(home, full)
     from orchestration.executor import MODULES  # imports Airflow, which reads its configuration then
 
     for module in (*MODULES, *IMPORTED):
@@ -138,7 +142,18 @@ def main() -> None:
 
     # It would be built at the first request, which takes seconds: once will do for all children.
     in_process_api_server().app._cadwyn_initialize()
-    {"whole": whole, "killed": killed}[sys.argv[1]](home)
+    _Child(partial(whole, home)).wait_for(THE_END)
+    longest = json.loads((home / "longest.json").read_text())
+    home.rename(kept)
+    _fill(home, full)
+    killed(home, longest)
+    home.rename(aside)
+    kept.rename(home)
+
+
+def _fill(home: Path, full: Path) -> None:
+    write_world(home, full)
+    apply_environment(home)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from ml.warehouse import Warehouse
 from orchestration import summary
 from tests.e2e.browser import DESKTOP, PHONE, a_page, chromium, fits, log_in, see
 from tests.e2e.stages import STAGES
-from tests.e2e.world import SEGMENTS, households, write_world
+from tests.e2e.world import SEGMENTS, households
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -34,22 +34,6 @@ DIFFERS = {
 SUMMARY = ["as_of", "counts", "revenue_cents", "models", "drift", "segments", "syncs", "timings", "peak_rss_mb"]
 # Histories of attempts: a killed attempt is part of them.
 HISTORIES = {"sync_records", "sync_runs", "source_loads", "drift_runs", "training_snapshots"}
-
-
-def _run(how: list[str], home: Path, config: Path) -> None:
-    env = os.environ | {"AUDIENCEFLOW_HOME": str(home), "AUDIENCEFLOW_CONFIG_DIR": str(config)}
-    env["AUDIENCEFLOW_BACKTESTS"] = "automatic"
-    for name in ("AIRFLOW_HOME", "WAREHOUSE_URL", "MLFLOW_TRACKING_URI"):  # MLflow itself sets the last, in any test
-        env.pop(name, None)
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.e2e.stages", *how],
-        env=env,
-        cwd=PROJECT_DIR,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
 
 def _frame(warehouse: Warehouse, name: str) -> pd.DataFrame:
@@ -84,19 +68,32 @@ def _crm(home: Path) -> dict[str, set[str]]:
 
 @dataclass(frozen=True)
 class Demo:
-    """A home folder in which the demo ran twice."""
+    """A home folder in which the demo ran twice, and one in which it was killed in each stage."""
 
     home: Path
     config: Path
+    killed: Path
 
 
 @pytest.fixture(scope="module")
 def demo(full_demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Demo:
-    """The small world, run through every stage, and then once more."""
-    folder = tmp_path_factory.mktemp("whole")
-    found = Demo(folder, write_world(folder, full_demo))
-    _run(["whole"], found.home, found.config)
-    return found
+    """The small world, run through every stage twice, and killed on its way."""
+    home = tmp_path_factory.mktemp("small") / "home"
+    config = home / "config"
+    env = os.environ | {"AUDIENCEFLOW_HOME": str(home), "AUDIENCEFLOW_CONFIG_DIR": str(config)}
+    env["AUDIENCEFLOW_BACKTESTS"] = "automatic"
+    for name in ("AIRFLOW_HOME", "WAREHOUSE_URL", "MLFLOW_TRACKING_URI"):  # MLflow itself sets the last, in any test
+        env.pop(name, None)
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.e2e.stages", str(full_demo)],
+        env=env,
+        cwd=PROJECT_DIR,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return Demo(home, config, home.with_name("killed"))
 
 
 def test_a_demo_says_what_it_did_and_sends_nothing_the_second_time(demo, full_demo):
@@ -113,18 +110,18 @@ def test_a_demo_says_what_it_did_and_sends_nothing_the_second_time(demo, full_de
     assert all(one["adds"] == one["confirmed"] > 0 for one in first["syncs"])
 
 
-def test_a_demo_killed_in_each_stage_ends_as_if_nothing_had_happened(demo, home, full_demo):
-    _run(["killed", str(demo.home / "longest.json")], home, write_world(home, full_demo))
-    assert json.loads((home / "killed.json").read_text()) == STAGES
+def test_a_demo_killed_in_each_stage_ends_as_if_nothing_had_happened(demo):
+    assert json.loads((demo.killed / "killed.json").read_text()) == STAGES
 
-    whole, killed = (Warehouse(f"duckdb:///{folder}/warehouse.duckdb") for folder in (demo.home, home))
-    compared = [name for name in load_tables() if name not in HISTORIES and whole.exists(name)]
-    assert len(compared) > 25
-    for name in compared:
-        _same(name, _frame(whole, name), _frame(killed, name))
+    whole, killed = (Warehouse(f"duckdb:///{folder}/warehouse.duckdb") for folder in (demo.home, demo.killed))
+    with whole.held(), killed.held():
+        compared = [name for name in load_tables() if name not in HISTORIES and whole.exists(name)]
+        assert len(compared) > 25
+        for name in compared:
+            _same(name, _frame(whole, name), _frame(killed, name))
     lists = _crm(demo.home)
     assert any(lists.values())
-    assert lists == _crm(home)
+    assert lists == _crm(demo.killed)
 
 
 @pytest.fixture
