@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from ml.errors import ConfigError
 
 # libyaml reads the tables nine times as fast; it is missing from some builds.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -25,7 +25,7 @@ def read_yaml(path: Path, model: type[Model]) -> Model:
 def load_yaml(path: Path) -> Any:
     """Return a YAML file's content. Raises `ConfigError` naming file and line."""
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 - both are safe loaders
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=SafeLoader)  # noqa: S506 - both are safe loaders
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: there is no such file") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar, get_args
 import yaml
 from pydantic import ValidationError
 
-from ml.config import did_you_mean
+from ml.config import SafeLoader, did_you_mean
 from ml.errors import ConfigError
 from ml.segments.conditions import KINDS
 from ml.segments.forms import Form
@@ -155,9 +155,10 @@ def load(path: Path) -> tuple[Any, Lines]:
     lines: Lines = {}
     try:
         text = path.read_text(encoding="utf-8")
-        node = yaml.compose(text, Loader=_Loader)
+        loader = _Loader(text)
+        node = loader.get_single_node()
         _note_lines(path, node, (), lines)
-        return yaml.load(text, Loader=_Loader), lines  # noqa: S506 - a safe loader
+        return None if node is None else loader.construct_document(node), lines
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: there is no such file") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -165,7 +166,7 @@ def load(path: Path) -> tuple[Any, Lines]:
         raise ConfigError(f"{path}{line}: not readable as YAML: {words}") from error
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(SafeLoader):  # type: ignore[misc]  # one of two classes
     """Knows the line of a day that never is."""
 
     def construct_yaml_timestamp(self, node: yaml.ScalarNode) -> Any:
