@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.errors import FatalError
-from ml.measurement.holdout import assign_holdout
+from ml.measurement.holdout import Holdouts
 from ml.segments.cases import Case, Cases, Chosen, needed_but_failed
 from ml.segments.catalogue import Catalogue, load_catalogue
-from ml.segments.changes import Changes, compare
+from ml.segments.changes import compare
 from ml.segments.evaluate import Batch, Evaluator, count_true
 from ml.segments.language import Segment
 from ml.segments.store import Built, Store
@@ -104,10 +104,12 @@ class _Build:
         return [failed.get(name) or built[name] for name in names]
 
     def _built(self, cases: dict[str, Case]) -> dict[str, dict[str, Any]]:
-        store, built = Store(self.evaluator.warehouse, self.evaluator.as_of, self._note), dict[str, dict[str, Any]]()
+        house, as_of, built = self.evaluator.warehouse, self.evaluator.as_of, dict[str, dict[str, Any]]()
+        holdouts = Holdouts(house, as_of, [*cases])
+        store = Store(house, as_of, holdouts, self._note)
         with self.evaluator.batch([rule for case in cases.values() for rule in case.rules]) as batch:
             for name, case in cases.items():
-                made = self._guarded(name, self._one, case, batch)
+                made = self._guarded(name, self._one, case, batch, holdouts)
                 if made is not None:
                     store.add(made)
                     built[name] = _told(made)
@@ -115,9 +117,9 @@ class _Build:
         store.flush()
         return built
 
-    def _one(self, case: Case, batch: Batch) -> Built:
+    def _one(self, case: Case, batch: Batch, holdouts: Holdouts) -> Built:
         needed_but_failed(case, self.failed)
-        return _build(self.evaluator, case, self.cases.chosen(case, batch), batch)
+        return _build(self.evaluator, case, self.cases.chosen(case, batch), batch, holdouts)
 
     def _guarded(self, name: str, step: Callable[..., Made], *given: Any) -> Made | None:
         try:
@@ -131,11 +133,11 @@ class _Build:
         self.failed[name] = str(error)
 
 
-def _build(evaluator: Evaluator, case: Case, chosen: Chosen, batch: Batch) -> Built:
+def _build(evaluator: Evaluator, case: Case, chosen: Chosen, batch: Batch, holdouts: Holdouts) -> Built:
     segment, before, now = case.file.segment, case.before, chosen.members
     changes = compare(now, before.members, evaluator.as_of.at)
     batch.provide(segment.name, changes, is_first=before.as_of is None)
-    held_out = _hold_out(evaluator, segment, changes)
+    held_out = holdouts.of(segment.name, changes.members["customer_key"].combine_chunks(), segment.holdout)
     status, why = _status(segment, chosen, evaluator)
     counts: dict[str, int] = {
         "size": now.num_rows,
@@ -160,11 +162,6 @@ def _told(built: Built) -> dict[str, Any]:
 
 def _outcome(name: str, status: str, reason: str, **counts: int) -> dict[str, Any]:
     return {"name": name, **dict.fromkeys(_COUNTS, 0), **counts, "status": status, "reason": reason}
-
-
-def _hold_out(evaluator: Evaluator, segment: Segment, changes: Changes) -> pa.Array:
-    keys = changes.members["customer_key"].combine_chunks()
-    return assign_holdout(evaluator.warehouse, segment.name, keys, segment.holdout, evaluator.as_of)
 
 
 def _suppressed(evaluator: Evaluator, segment: Segment, members: pa.Table, held_out: pa.Array) -> int:

@@ -1,4 +1,4 @@
-"""Write what was built: members, then changes, then runs, those of many segments in one transaction each."""
+"""Write what was built: arms, members, changes, then runs, those of many segments in one transaction each."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from ml.errors import CheckFailed
+from ml.measurement.holdout import Holdouts
 from ml.segments.changes import Changes
 from ml.times import AsOf
 from ml.warehouse import Warehouse
@@ -29,8 +30,10 @@ class Built:
 class Store:
     """Collects what was built and writes it once there is enough; `refused` is told what a check refuses."""
 
-    def __init__(self, warehouse: Warehouse, as_of: AsOf, refused: Callable[[str, CheckFailed], None]) -> None:
-        self._warehouse, self._as_of, self._refused = warehouse, as_of, refused
+    def __init__(
+        self, warehouse: Warehouse, as_of: AsOf, holdouts: Holdouts, refused: Callable[[str, CheckFailed], None]
+    ) -> None:
+        self._warehouse, self._as_of, self._holdouts, self._refused = warehouse, as_of, holdouts, refused
         self._waiting = list[Built]()
 
     def add(self, built: Built) -> None:
@@ -42,6 +45,7 @@ class Store:
     def flush(self) -> None:
         """Write what waits."""
         waiting, self._waiting = self._waiting, []
+        self._holdouts.save()
         self._write(waiting)
 
     def _write(self, built: Sequence[Built]) -> None:

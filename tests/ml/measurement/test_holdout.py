@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from ml.measurement.holdout import assign_holdout, draw
+from ml.measurement.holdout import Holdouts, draw
 from ml.settings import settings
 from tests.ml.segments.worlds import AS_OF
 
@@ -29,12 +29,19 @@ def test_segments_and_salts_draw_independently():
         assert abs(np.corrcoef(first, other)[0, 1]) < 0.03
 
 
+def assigned(warehouse, members, share, as_of):
+    holdouts = Holdouts(warehouse, as_of, ["loyal"])
+    found = holdouts.of("loyal", members, share)
+    holdouts.save()
+    return found
+
+
 def test_arms_are_kept_when_the_share_or_the_salt_changes(warehouse, monkeypatch):
     few, many = pa.array(KEYS[:500]), pa.array(KEYS[:1000])
-    first = assign_holdout(warehouse, "loyal", few, 0.2, AS_OF)
+    first = assigned(warehouse, few, 0.2, AS_OF)
     monkeypatch.setenv("AUDIENCEFLOW_SALT", "another")
     settings.cache_clear()
-    later = assign_holdout(warehouse, "loyal", many, 0.5, AS_OF.plus(1))
+    later = assigned(warehouse, many, 0.5, AS_OF.plus(1))
     assert later.slice(0, 500).equals(first), "those who were drawn stay where they are"
     assert 0.4 < np.mean(later.slice(500).to_pylist()) < 0.6, "those who are new are drawn at today's share"
     assert warehouse.count("holdout_assignments") == 1000
@@ -42,5 +49,19 @@ def test_arms_are_kept_when_the_share_or_the_salt_changes(warehouse, monkeypatch
 
 
 def test_a_share_of_zero_holds_nobody_out(duck):
-    assert not any(assign_holdout(duck, "loyal", pa.array(KEYS[:50]), 0.0, AS_OF).to_pylist())
-    assert assign_holdout(duck, "loyal", pa.array([], pa.int64()), 0.5, AS_OF).to_pylist() == []
+    assert not any(assigned(duck, pa.array(KEYS[:50]), 0.0, AS_OF).to_pylist())
+    assert assigned(duck, pa.array([], pa.int64()), 0.5, AS_OF).to_pylist() == []
+
+
+def test_segments_of_one_run_are_written_at_once_and_do_not_share_arms(duck):
+    few = pa.array(KEYS[:400])
+    holdouts = Holdouts(duck, AS_OF, ["loyal", "lapsed"])
+    loyal, lapsed = (holdouts.of(name, few, 0.5) for name in ("loyal", "lapsed"))
+    assert duck.count("holdout_assignments") == 0
+    holdouts.save()
+    assert duck.count("holdout_assignments") == 800
+    assert not loyal.equals(lapsed)
+    again = Holdouts(duck, AS_OF.plus(1), ["loyal", "lapsed"])
+    assert [again.of(name, few, 0.0) for name in ("loyal", "lapsed")] == [loyal, lapsed]
+    again.save()
+    assert duck.count("holdout_assignments", {"assigned_at": AS_OF}) == 800
