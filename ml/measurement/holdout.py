@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _ARMS = pa.schema([("segment", pa.string()), ("customer_key", pa.int64()), ("arm", pa.string())])
 
+
 def draw(customer_keys: NDArray[np.int64], segment: str, salt: str) -> NDArray[np.float64]:
     """Return a number in [0, 1) a customer: uniform, the same on every run, independent between segments.
 
