@@ -54,7 +54,8 @@ def score_model(name: str, as_of: str, *, warehouse: Warehouse | None = None) ->
     with house.held():
         ensure_history(spec, at, house)
         features = read_features(house, spec, at, scorer.features, spec.population).sort_index()
-        found, reasons = expectations(spec, scorer, features), explanations(scorer, features)
+    found, reasons = expectations(spec, scorer, features), explanations(scorer, features)
+    with house.held():
         for scored, values in found.items():
             rows = ranked(features.index.to_numpy(), values, reasons, spec.kind, champion.version)
             rows = _with_interval(rows, scorer.interval(values))

@@ -274,11 +274,28 @@ def test_a_file_is_whole_and_free_between_sessions_and_held_while_an_outer_one_l
 
     duck.write("ledger", pd.DataFrame({"customer_key": [1], "state": ["a"]}))
     assert "(1, 'a'" in seen_by_another()
-    with duck.session():
+    with duck.held():
         duck.count("ledger")
         assert "lock" in seen_by_another()
     assert [path.name for path in home.glob("warehouse*")] == ["warehouse.duckdb"]
     assert "(1, 'a'" in seen_by_another()
+
+
+def test_what_is_held_commits_each_write_by_itself(warehouse):
+    class Stopped(Exception):
+        pass
+
+    with pytest.raises(Stopped), warehouse.held():
+        warehouse.write("ledger", pd.DataFrame({"customer_key": [1], "state": ["a"]}))
+        raise Stopped
+    assert warehouse.count("ledger") == 1
+
+
+def test_nothing_idles_on_a_server_while_it_is_held(postgres):
+    postgres.write("ledger", pd.DataFrame({"customer_key": [1], "state": ["a"]}))
+    idle = "SELECT COUNT(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL"
+    with postgres.held(), postgres.session() as session:
+        assert session.arrow(idle).column(0)[0].as_py() == 1, "this one"
 
 
 def test_two_files_are_open_at_once(duck, home):
