@@ -13,6 +13,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from ml.errors import AudienceflowError, ConfigError, RetriableError
+from ml.leaving import leave_quietly
 from ml.models.commands import app as models  # noqa: TID253 - imports nothing heavy
 from ml.segments.commands import app as segments
 
@@ -70,3 +71,11 @@ def test_alert() -> None:
         typer.echo("only the log: set AUDIENCEFLOW_ALERT_WEBHOOK or AUDIENCEFLOW_ALERT_EMAIL")
     if not all(taken.values()):
         raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except SystemExit as left:
+        leave_quietly(left.code)

@@ -74,7 +74,10 @@ class Engine(Protocol):
 
 def connect(url: str) -> Engine:
     """Return the engine for a SQLAlchemy URL. Raises `ConfigError` for an engine that is not supported."""
-    backend = sa.make_url(url).get_backend_name()
+    try:
+        backend = sa.make_url(url).get_backend_name()
+    except sa.exc.ArgumentError as error:
+        raise ConfigError("WAREHOUSE_URL is no address: write one such as duckdb:////path/to/file") from error
     if backend == "duckdb":
         return DuckDb(url)
     if backend == "postgresql":

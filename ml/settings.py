@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -12,13 +15,15 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from ml.errors import ConfigError
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
+_PREFIX = "AUDIENCEFLOW_"
+_NEAR = 0.75
 
 
 class Settings(BaseSettings):
     """What a deployment may change, read from environment variables (`AUDIENCEFLOW_<NAME>`)."""
 
     model_config = SettingsConfigDict(
-        env_prefix="AUDIENCEFLOW_", frozen=True, extra="ignore", populate_by_name=True, env_ignore_empty=True
+        env_prefix=_PREFIX, frozen=True, extra="ignore", populate_by_name=True, env_ignore_empty=True
     )
 
     home: Path = Field(
@@ -52,7 +57,11 @@ class Settings(BaseSettings):
         ge=0,
         description="Most settings that a model's search may try, whatever its file says; empty: the file's.",
     )
-    memory_limit: str = Field("2GB", description="Memory that DuckDB may use before it spills to disk.")
+    memory_limit: str = Field(
+        "2GB",
+        pattern=r"(?i)^\d+(\.\d+)?\s*(B|[KMGT]i?B|%)$",
+        description="Memory that DuckDB may use before it spills to disk.",
+    )
     lock_timeout: float = Field(120.0, ge=0, description="Seconds to wait for a warehouse that another process holds.")
     approve_promotions: bool = Field(
         False,
@@ -100,6 +109,15 @@ class Settings(BaseSettings):
     def _absolute(cls, path: Path) -> Path:
         return path.expanduser().resolve()
 
+    @field_validator("timezone")
+    @classmethod
+    def _exists(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError("no such time zone; write one such as Europe/Berlin") from error
+        return name
+
     @property
     def project_dir(self) -> Path:
         """The folder that holds `config/`, `dags/` and `sql/`."""
@@ -129,20 +147,34 @@ class Settings(BaseSettings):
 @lru_cache
 def settings() -> Settings:
     """Return the settings of this process, read once. Raises `ConfigError` naming the variable."""
+    problems = _misspelt()
     try:
-        return Settings()
+        found = Settings()
     except ValidationError as error:
-        problems = "; ".join(
-            f"{variable_name(str(e['loc'][0]))}: {e['msg']} (found {e['input']!r})" for e in error.errors()
-        )
-        raise ConfigError(f"Environment: {problems}. See docs/settings.md.") from error
+        wrong = [f"{variable_name(str(e['loc'][0]))}: {e['msg']} (found {e['input']!r})" for e in error.errors()]
+        raise ConfigError(_told([*problems, *wrong])) from error
+    if problems:
+        raise ConfigError(_told(problems))
+    return found
+
+
+def _told(problems: list[str]) -> str:
+    return f"Environment: {'; '.join(problems)}. See docs/settings.md."
+
+
+def _misspelt() -> list[str]:
+    """Return what is wrong with variables that are nearly a setting's; others may be anybody's."""
+    known = {variable_name(name).removeprefix(_PREFIX): name for name in Settings.model_fields}
+    given = [name.removeprefix(_PREFIX) for name in os.environ if name.startswith(_PREFIX)]
+    near = {name: difflib.get_close_matches(name, known, n=1, cutoff=_NEAR) for name in given if name not in known}
+    return [f"{_PREFIX}{name} is no setting; did you mean {_PREFIX}{of[0]}?" for name, of in near.items() if of]
 
 
 def variable_name(field: str) -> str:
     """Return the environment variable that sets `field`."""
     info = Settings.model_fields.get(field)
     alias = info.validation_alias if info else field
-    return str(alias) if alias else f"AUDIENCEFLOW_{field.upper()}"
+    return str(alias) if alias else f"{_PREFIX}{field.upper()}"
 
 
 def reference() -> str:

@@ -26,6 +26,8 @@ def build_features(as_of: str, warehouse: Warehouse | None = None) -> dict[str, 
         rows = _build_tables(house, at)
     seconds = time.perf_counter() - started
     log.info("features at %s: %s customers in %.1f s", at, f"{rows:,}", seconds)
+    if not rows:
+        log.warning("nobody is known before %s: run build_profiles first, or choose a later as_of", at)
     return {"as_of": str(at), "rows": rows, "seconds": round(seconds, 3)}
 
 

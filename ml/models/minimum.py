@@ -23,10 +23,13 @@ _NAMED = 3  # features that a message names
 def check_history(spec: ModelSpec, first: AsOf, as_of: AsOf) -> None:
     """Raise `NotEnoughData` unless the orders reach back over enough horizons."""
     days, least = (as_of.epoch - first.epoch) / _DAY, spec.gates.min_history
+    if days < 0:
+        raise NotEnoughData(f"{as_of} lies before the first order ({first}); choose a later as_of")
     if days < least * spec.horizon_days:
         raise NotEnoughData(
             f"{days / spec.horizon_days:.1f} horizons of orders ({days:.0f} days since {first}), {least:g} needed "
-            f"({least * spec.horizon_days:.0f} days)"
+            f"({least * spec.horizon_days:.0f} days). Choose a later as_of, load more history, or lower "
+            "gates.min_history in config/models"
         )
 
 

@@ -70,7 +70,8 @@ def build_segments(
         [name for name in catalogue.segments if name in wanted]
     )
     if built and all(one["status"] == "failed" for one in built):
-        raise FatalError(f"No segment could be built at {as_of}: " + "; ".join(one["reason"] for one in built))
+        reasons = dict.fromkeys(one["reason"] for one in built)
+        raise FatalError(f"No segment could be built at {as_of}: {'; '.join(reasons)}")
     wrong = {} if names else catalogue.problems
     return built + [_outcome(name, "invalid", problem) for name, problem in wrong.items()]
 

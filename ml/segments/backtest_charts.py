@@ -41,7 +41,7 @@ def rates(study: Study) -> Chart:
     """Return how often the outcome met members, with intervals, beside everybody who was asked."""
     days = [(_x(day.as_of), day.measured) for day in study.told if day.measured]
     shares = [rate for _, m in days for rate in (m.rates.precision, m.rates.base_rate, m.precision.high)]
-    top = max((share for share in shares if share == share), default=1.0)  # noqa: PLR0124 - leaves NaN out
+    top = max((share for share in shares if share > 0), default=1.0)  # NaN is not; nor is an axis without a height
     legend = [("c0", "members, 95%"), ("c1", "everybody asked")]
     plot = Plot("How often it came true", _dates(study), Axis("share", 0.0, min(1.0, top * 1.1), is_share=True), legend)
     plot.line(np.array([x for x, _ in days]), np.array([m.rates.base_rate for _, m in days]), "c1")

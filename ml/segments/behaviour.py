@@ -18,7 +18,7 @@ class Where(Form):
     product: Texts | None = Field(None, description="Product id.")
     department: Texts | None = Field(None, description="Department of the product.")
     brand: Texts | None = Field(None, description="Brand of the product.")
-    device: Texts | None = Field(None, description="desktop, mobile or tablet.")
+    device: Texts | None = Field(None, description="Kind of device, such as desktop or mobile.")
     country: Texts | None = Field(None, description="Country code, in quotes.")
     region: Texts | None = Field(None, description="Region within the country.")
     referrer: Texts | None = Field(None, description="Where the visit came from.")
@@ -181,6 +181,14 @@ class SequenceCondition(Windowed):
     @classmethod
     def _links(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
         return tuple(dict.fromkeys(names)) if names else names
+
+    @model_validator(mode="after")
+    def _decided_in_time(self) -> Self:
+        window = self.last or (self.between[0] if self.between else None)
+        if self.then_not and window and self.then_not.within.seconds > window.seconds:
+            words = f"nobody can be in: {self.then_not.within.words} must have passed since a step of the last"
+            raise refuse(f"{words} {window.words}; make the window longer", "then_not", "within")
+        return self
 
 
 class ContextCondition(Windowed):

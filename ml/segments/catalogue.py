@@ -82,7 +82,7 @@ def cached_catalogue(folder: Path) -> Catalogue:
 
 def _read_all(folder: Path) -> tuple[dict[str, _Read], dict[str, str]]:
     read, wrong = dict[str, _Read](), dict[str, str]()
-    for path in sorted(folder.glob("*.y*ml")):
+    for path in sorted(path for path in folder.glob("*.y*ml") if path.is_file()):
         try:
             segment, lines = read_segment(path)
             read[path.stem] = _Read(path, Rule(segment), lines)

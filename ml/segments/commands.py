@@ -15,6 +15,8 @@ from ml.segments.commands_review import app as review
 from ml.segments.prints import print_json, print_table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ml.segments.catalogue import Catalogue
 
 app = typer.Typer(no_args_is_help=True, help="Check, read and try out segments.")
@@ -33,7 +35,8 @@ def list_segments(as_json: AsJson = False) -> None:
     from ml.segments.vocabulary import load_vocabulary
     from ml.segments.words import sentence
 
-    known = load_vocabulary()
+    known, catalogue = load_vocabulary(), _catalogue()
+    _complain(catalogue.problems.values())
     found = [
         {
             "name": rule.name,
@@ -44,7 +47,7 @@ def list_segments(as_json: AsJson = False) -> None:
             "refresh": rule.segment.refresh,
             "destinations": list(rule.segment.destinations),
         }
-        for rule in _catalogue().rules.values()
+        for rule in catalogue.rules.values()
     ]
     if as_json:
         print_json(found)
@@ -72,8 +75,7 @@ def lint(
     if as_json:
         print_json({"good": good, "problems": problems})
     else:
-        for text in problems.values():
-            Console(stderr=True).print(text, style="red", markup=False, highlight=False, soft_wrap=True)
+        _complain(problems.values())
         typer.echo(f"{len(good)} right, {len(problems)} wrong")
     if problems:
         raise typer.Exit(1)
@@ -96,8 +98,9 @@ def show(name: Name, as_of: Moment = "", as_json: AsJson = False) -> None:
         return
     console = Console()
     console.print(f"[bold]{name}[/bold]: {said['description']}", highlight=False)
-    for key in ("rule", "goal", "owner", "action", "refresh", "holdout", "consent", "destinations"):
-        console.print(f"  {key:<13}{_plain(said.get(key))}", markup=False, highlight=False)
+    keys = ("rule", "goal", "owner", "action", "refresh", "expires", "holdout", "consent", "destinations")
+    for key in (key for key in keys if key in said):
+        console.print(f"  {key:<13}{_plain(said[key])}", markup=False, highlight=False)
     console.print(Syntax(said["sql"], "sql", word_wrap=True, background_color="default"))
 
 
@@ -202,6 +205,11 @@ def _catalogue() -> Catalogue:
     from ml.segments.catalogue import load_catalogue
 
     return load_catalogue()
+
+
+def _complain(problems: Iterable[str]) -> None:
+    for text in problems:
+        Console(stderr=True).print(text, style="red", markup=False, highlight=False, soft_wrap=True)
 
 
 def _rule(name: str) -> Any:

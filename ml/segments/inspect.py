@@ -128,6 +128,8 @@ def _standing(rule: Rule, evaluator: Evaluator) -> dict[str, Any]:
     if active is not None and active.pin != pin:
         what = "models" if active.definition == pin.definition else "definition"
         notes.insert(0, f"members are built by version {active.version} ({active.definition_hash}), of another {what}")
+    if rule.segment.is_expired(evaluator.as_of):
+        notes.append(f"it expired on {rule.segment.expires}: nobody is a member any more")
     if rule.segment.refresh != "daily":
         notes.append(f"members stand until the {rule.segment.refresh} refresh; this is evaluated anew")
     notes += unmet(rule, evaluator.known, evaluator.warehouse)

@@ -37,7 +37,7 @@ _WORDS = {
     "too_long": "write at most {max_length} items here",
     "string_type": "write text here; YAML reads NO, yes and on as true or false, so put them in quotes",
     "string_too_short": "write text here",
-    "string_pattern_mismatch": "write small letters, digits and underscores, a letter first",
+    "string_pattern_mismatch": "write small letters, digits and underscores, a letter first, at most 63 of them",
     "bool_type": "write true or false here",
     "int_type": "write a whole number here, without quotes",
     "int_parsing": "write a whole number here",
@@ -49,6 +49,8 @@ _WORDS = {
     "less_than_equal": "write {le:g} or less",
     "literal_error": "write {expected}",
     "date_from_datetime_parsing": "write a day such as 2018-12-31",
+    "date_from_datetime_inexact": "write a day such as 2018-12-31",
+    "dict_type": "write keys and values here",
     "date_type": "write a day such as 2018-12-31",
     "missing": "is missing",
 }
@@ -152,13 +154,12 @@ def _forms_in(annotation: Any) -> Iterator[type[Form]]:
 
 def load(path: Path) -> tuple[Any, Lines]:
     """Return a YAML file's content and the line of each of its keys. Raises `ConfigError` naming file and line."""
-    lines: Lines = {}
     try:
         text = path.read_text(encoding="utf-8")
-        loader = _Loader(text)
-        node = loader.get_single_node()
-        _note_lines(path, node, (), lines)
-        return None if node is None else loader.construct_document(node), lines
+        try:
+            return _read(path, text, _Fast)
+        except yaml.MarkedYAMLError:
+            return _read(path, text, _Exact)
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: there is no such file") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -166,18 +167,33 @@ def load(path: Path) -> tuple[Any, Lines]:
         raise ConfigError(f"{path}{line}: not readable as YAML: {words}") from error
 
 
-class _Loader(SafeLoader):  # type: ignore[misc]  # one of two classes
-    """Knows the line of a day that never is."""
-
-    def construct_yaml_timestamp(self, node: yaml.ScalarNode) -> Any:
-        try:
-            return super().construct_yaml_timestamp(node)
-        except ValueError as error:
-            words = f"{node.value} is no day ({error}); write one such as 2018-12-31"
-            raise yaml.constructor.ConstructorError(problem=words, problem_mark=node.start_mark) from error
+def _read(path: Path, text: str, loader: Any) -> tuple[Any, Lines]:
+    lines: Lines = {}
+    reader = loader(text)
+    node = reader.get_single_node()
+    _note_lines(path, node, (), lines)
+    return None if node is None else reader.construct_document(node), lines
 
 
-_Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_yaml_timestamp)
+class _Fast(SafeLoader):  # type: ignore[misc]  # libyaml's, where it is there
+    """Reads what is right."""
+
+
+class _Exact(yaml.SafeLoader):
+    """Says of what is wrong where it is, and which character."""
+
+
+def _day(loader: Any, node: yaml.ScalarNode) -> Any:
+    """Return a day or a time; know the line of one that never is."""
+    try:
+        return loader.construct_yaml_timestamp(node)
+    except ValueError as error:
+        words = f"{node.value} is no day ({error}); write one such as 2018-12-31"
+        raise yaml.constructor.ConstructorError(problem=words, problem_mark=node.start_mark) from error
+
+
+for _loader in (_Fast, _Exact):
+    _loader.add_constructor("tag:yaml.org,2002:timestamp", _day)
 
 
 def _unreadable(path: Path, error: Exception) -> tuple[str, str]:

@@ -172,7 +172,7 @@ def _score(condition: ScoreCondition, place: Place, known: Vocabulary) -> Iterat
         return
     wrong = {"cents": ("probability", "break_even"), "probability": ("expected_value",)}[known.scores[name]]
     for key in said(condition, *wrong):
-        right = {"cents": "expected_value", "probability": "probability"}[known.scores[name]]
+        right = {"cents": "expected_value", "probability": "probability, break_even"}[known.scores[name]]
         yield (*place, key), f"{name} predicts {known.scores[name]}; use {right}, percentile, top or bottom"
     if condition.rank is not None and name not in known.offers:
         yield (*place, "rank"), f"{name} is no offer{did_you_mean(name, known.offers)}"

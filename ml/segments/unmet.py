@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ml.config import did_you_mean
+from ml.features.targets import Target
 from ml.segments.behaviour import ContextCondition, EventCondition, Happened, SequenceCondition
 from ml.segments.conditions import leaves
-from ml.segments.events import ORDERS, WEB, Stream
+from ml.segments.events import LINES, OFFERS, ORDERS, WEB, Stream
 from ml.segments.forms import Form
 from ml.segments.happenings import happening
 from ml.segments.rules import Rule
-from ml.segments.standing import AttributeCondition, FeatureCondition, Valued
+from ml.segments.standing import AttributeCondition, Consent, ConsentCondition, FeatureCondition, Valued
 from ml.segments.vocabulary import FeatureKind, Vocabulary
 from ml.warehouse import Warehouse
 
@@ -32,8 +33,10 @@ class _Asked(NamedTuple):
 
 
 def unmet(rule: Rule, known: Vocabulary, warehouse: Warehouse) -> list[str]:
-    """Return one note a text that a rule asks of a property, a feature or an attribute and that no row has."""
-    asked = [one for leaf in leaves(rule.condition) for one in _asked(leaf, known)]
+    """Return one note a text that a rule, its consent or its outcome asks for and that no row has."""
+    segment = rule.segment
+    asked = [*(one for leaf in leaves(rule.condition) for one in _asked(leaf, known)), *_consent(segment.consent)]
+    asked += _target(segment.outcome.target) if segment.outcome and segment.outcome.target else []
     return [note for one in dict.fromkeys(asked) for note in _notes(one, warehouse)]
 
 
@@ -79,6 +82,22 @@ def _feature(condition: FeatureCondition, known: Vocabulary) -> Iterator[_Asked]
 @_asked.register
 def _attribute(condition: AttributeCondition, known: Vocabulary) -> Iterator[_Asked]:
     yield from _valued(condition, "customer_profiles", condition.attribute, known.attributes[condition.attribute])
+
+
+@_asked.register
+def _granted(condition: ConsentCondition, known: Vocabulary) -> Iterator[_Asked]:  # noqa: ARG001 - the shape of all
+    yield from _consent(condition.consent)
+
+
+def _consent(asked: Consent) -> Iterator[_Asked]:
+    for name in ("purpose", "channel"):
+        yield _Asked("customer_consents", name, f"{name} of a consent", (getattr(asked, name),))
+
+
+def _target(target: Target) -> Iterator[_Asked]:
+    for stream in (LINES, ORDERS, OFFERS):
+        if target.kind in stream.properties:
+            yield _of(stream, stream.properties[target.kind], (target.value,))
 
 
 def _properties(part: Happened | None, known: Vocabulary) -> Iterator[_Asked]:

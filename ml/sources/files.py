@@ -49,7 +49,8 @@ def filled_in(text: str, place: str) -> str:
 def find_files(name: str, source: Source) -> list[Delivery]:
     """Return the source's files in the order of their names. Raises `SourceError` when there is none."""
     pattern = filled_in(source.files or "", f"sources.{name}.files")
-    paths = sorted(Path(found) for found in glob.glob(pattern, recursive=True))  # noqa: PTH207 - absolute patterns
+    found = map(Path, glob.glob(pattern, recursive=True))  # noqa: PTH207 - absolute patterns
+    paths = sorted(path for path in found if path.is_file())
     if not paths and source.on_missing == "error":
         raise SourceError(
             f"Source {name}: no file matches {pattern}{_nearest_folder(pattern)}. "
@@ -86,5 +87,5 @@ def _nearest_folder(pattern: str) -> str:
     folder = Path(pattern).parent
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
-    inside = sorted(path.name for path in folder.iterdir())[:6] if folder.is_dir() else []
-    return f" ({folder} holds {', '.join(inside) or 'nothing'})"
+    inside = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    return f" ({folder} holds {', '.join([*inside[:6], *['...' for _ in inside[6:7]]]) or 'nothing'})"

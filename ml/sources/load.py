@@ -113,8 +113,15 @@ class _Load:
         files = find_files(self.name, self.source)
         if not files:
             self.unusual.append(f"no file matches {self.source.files}")
-        changed = [found for file in files if (found := self.history.changed(file))]
+        changed = [found for file in files if (found := self._changed(file))]
         return [file.hashed() for file in files] if changed and self.source.group else changed
+
+    def _changed(self, file: Delivery) -> Delivery | None:
+        try:
+            return self.history.changed(file)
+        except SourceError as error:
+            self.problems.append(str(error))
+            return None
 
     def _take(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         taken: list[Delivery] = []
@@ -200,13 +207,13 @@ class _Load:
             past = self.history.measures(without=self.history.load_id(delivery))
             now = volumes.measures(tally, delivery.bytes)
             found = volumes.alerts(self.source.volume, now, past)
-            words = [f"{self.name}: {delivery.file_name}: {alert}{_commonest(tally)}" for alert in found]
-            if words and self.source.volume.action == "stop":
-                raise VolumeAlert(
-                    f"{'; '.join(words)}. Nothing was loaded. Check the file and its units; if it is right, widen "
-                    f"sources.{self.name}.volume in config/sources.yaml."
-                )
-            unusual += words
+            unusual += [f"{self.name}: {delivery.file_name}: {alert}{_commonest(tally)}" for alert in found]
+        if unusual and self.source.volume.action == "stop":
+            stopped = (
+                f"{'; '.join(unusual)}. Nothing was loaded. Check the file and its units; if it is right, widen "
+                f"sources.{self.name}.volume in config/sources.yaml."
+            )
+            raise VolumeAlert("\n".join([stopped, *self.problems]))
         self._tell(f"Source {self.name} is outside its own history, and is loaded all the same", unusual)
 
     def _tell(self, what: str, why: list[str]) -> None:

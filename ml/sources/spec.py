@@ -66,8 +66,8 @@ class ColumnMapping(_Frozen):
     format: Literal["email", "phone", "country", "currency"] | None = Field(None, description="A well-known form.")
     on_fail: OnFail = Field(
         "refuse",
-        description="What a bad value does: `refuse` quarantines the row, `null` empties the value, `warn` keeps it; "
-        "the last two are counted as warnings.",
+        description="What a bad value does: `refuse` quarantines the row, `null` empties the value, `warn` keeps it (a "
+        "NUL byte empties it, because no warehouse takes one); the last two are counted as warnings.",
     )
     aggregate: Aggregate = Field(
         "same", description="How a group's rows become one value; `same` refuses a group whose rows differ."

@@ -51,7 +51,13 @@ def load_desired(warehouse: Warehouse, audience: Audience, as_of: AsOf) -> Desir
     keys, wanted = chosen["customer_key"], audience.settings.properties
     found = {one.name: _value(warehouse, audience, as_of, one, keys) for one in wanted}
     properties = {name: values for name, values in found.items() if values is not None}
-    log.info("%s at %s: %s to send, held back: %s", audience, as_of, f"{len(chosen):,}", suppressed or "nobody")
+    log.info(
+        "%s at %s: %s should be members there, held back: %s",
+        audience,
+        as_of,
+        f"{len(chosen):,}",
+        suppressed or "nobody",
+    )
     return Desired(with_fingerprints(chosen, properties), suppressed)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from contextlib import contextmanager
@@ -150,7 +151,7 @@ def _seam(everything: Path | None) -> Iterator[None]:
     """Stand between `dag.test()` and each task: instances of a mapped task run in order, and logs are kept.
 
     Behind a pool of one slot they run in order, too; `dag.test()` keeps what may run in a set. And it reads and writes
-    every DAG file anew for each run, where once a process will do.
+    every DAG file anew for each run, where once a process will do. A task would make this process deaf to SIGTERM.
     """
     from airflow.dag_processing import dagbag
     from airflow.sdk.definitions import dag as module
@@ -158,6 +159,10 @@ def _seam(everything: Path | None) -> Iterator[None]:
     run_task: Any = module._run_task  # noqa: SLF001 - dag.test() has no other seam
     pauses = _Pauses(vars(module))
     once = _Once(dagbag.BundleDagBag, dagbag.sync_bag_to_db)
+    set_handler = signal.signal
+
+    def handle(number: Any, handler: Any) -> Any:
+        return signal.getsignal(number) if number == signal.SIGTERM else set_handler(number, handler)
 
     def in_turn(*, ti: Any, **arguments: Any) -> Any:
         if _earlier_ones_wait(ti):
@@ -169,6 +174,7 @@ def _seam(everything: Path | None) -> Iterator[None]:
     with (
         patch.object(module, "_run_task", in_turn),
         patch.object(time, "sleep", pauses.sleep),
+        patch.object(signal, "signal", handle),
         patch.multiple(dagbag, BundleDagBag=once.read, sync_bag_to_db=once.sync),
     ):
         yield

@@ -14,14 +14,15 @@ import json
 import logging
 import os
 import signal
-import sys
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
 from rich.markup import escape
 
 from ml.config import did_you_mean
 from ml.errors import AudienceflowError, ConfigError
+from ml.leaving import leave_quietly
 from ml.settings import settings
 from ml.times import parse_as_of
 from orchestration import summary
@@ -31,8 +32,6 @@ from orchestration.screen import Screen, output_to
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
-
-    from rich.console import Console
 
     from ml.warehouse import Warehouse
     from orchestration.inprocess import StageRun
@@ -57,10 +56,14 @@ CRM_CONNECTION = "AIRFLOW_CONN_HUBSPOT_DEFAULT"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return 0, or 1 when a DAG failed, or 2 when the request is wrong."""
     asked = _parser().parse_args(arguments)
-    log_file = _log_file()
+    try:
+        log_file = _log_file()
+    except ConfigError as error:
+        Console(stderr=True).print(f"[red]✗[/] {escape(str(error))}", soft_wrap=True)
+        return 2
     apply_environment(settings().home)
     with output_to(log_file) as console:
-        _stop_at_once_on_interrupt(console)
+        _stop_at_once(console)
         try:
             return int(asked.act(asked, console))
         except ConfigError as error:
@@ -247,15 +250,16 @@ def _complain(console: Console, error: Exception, log_file: Path, code: int) -> 
     return code
 
 
-def _stop_at_once_on_interrupt(console: Console) -> None:
-    """End this process on Ctrl-C: Airflow would take the exception for a task's failure and try again."""
+def _stop_at_once(console: Console) -> None:
+    """End this process on Ctrl-C and SIGTERM: Airflow would take an exception for a task's failure and try again."""
 
-    def stop(*_: object) -> None:
+    def stop(number: int, _: object) -> None:
         console.show_cursor()
         console.print("Stopped. Start it again at any time; nothing is sent twice.")
-        os._exit(130)
+        os._exit(128 + number)
 
-    signal.signal(signal.SIGINT, stop)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -271,11 +275,5 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _leave_quietly(code: int) -> None:
-    """Exit without the notes on reference counts that native libraries write while Python shuts down."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    sys.exit(code)
-
-
 if __name__ == "__main__":
-    _leave_quietly(main())
+    leave_quietly(main())

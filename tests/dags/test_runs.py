@@ -1,6 +1,7 @@
 """The DAGs run over `dag.test()`, with stages that only say what they were asked."""
 
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,18 @@ def test_sources_are_loaded_in_their_order_and_staging_is_announced_with_its_as_
     _run(fresh, "ingest_sources", as_of="2018-01-01")
     assert stages.calls == [("ingest", "products"), ("ingest", "orders")]
     assert _events("stg_orders")[-1] == {"as_of": AS_OF}
+
+
+def test_a_task_leaves_the_process_its_answer_to_sigterm(fresh, stages):
+    def answer(*_):
+        """Stop at once."""
+
+    before = signal.signal(signal.SIGTERM, answer)
+    try:
+        _run(fresh, "ingest_sources", as_of="2018-01-01", sources=["orders"])
+        assert signal.getsignal(signal.SIGTERM) is answer
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_only_the_sources_asked_for_are_loaded(fresh, stages):

@@ -2,6 +2,7 @@
 
 from random import Random
 
+from ml.segments.durations import Duration
 from ml.segments.events import load_events
 
 EVENTS = load_events()
@@ -140,7 +141,9 @@ def sequence(dice: Random, others: list[str]) -> dict:
             step["no_later_than"] = dice.choice(LENGTHS)
     found = {"sequence": steps, **window(dice), **({"same": same} if same else {})}
     if dice.random() < 0.5:
-        found["then_not"] = {**linkable(dice, same), "within": dice.choice(LENGTHS)}
+        longest = found.get("last") or found.get("between", LENGTHS[-1:])[0]  # a longer silence is refused
+        fitting = [one for one in LENGTHS if Duration(one).seconds <= Duration(longest).seconds]
+        found["then_not"] = {**linkable(dice, same), "within": dice.choice(fitting)}
     return found
 
 

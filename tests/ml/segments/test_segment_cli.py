@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from ml.cli import app
 from ml.segments.assign import build_segments
 from ml.segments.reference import page
-from ml.settings import PROJECT_DIR
+from ml.settings import PROJECT_DIR, settings
 from ml.times import DAY
 from ml.warehouse import Warehouse
 from tests.ml.segments.test_segment_assign import CARTS, world
@@ -113,6 +113,31 @@ def test_a_text_that_no_row_has_is_said_with_the_nearest_that_one_has(define, du
         "no row of customer_orders has 'web' as channel; there are: store",
     ]
     assert "did you mean mobile?\n" in run("segments", "explain", "mobile_carts", "--customer", "1")
+
+
+def test_a_consent_and_an_outcome_that_nobody_has_are_said_too(define, duck):
+    made = world(AS_OF)
+    made.line(1, DAY, "p1", 100)
+    made.write(duck)
+    define("asked", "{consent: {purpose: marketting, channel: email}}", "outcome: {order: {within: 28d, product: p2}}")
+    assert json.loads(run("segments", "preview", "asked", "--json"))["notes"] == [
+        "no row of customer_consents has 'marketting' as purpose of a consent; did you mean marketing?",
+        "no row of customer_order_lines has 'p2' as product; there are: p1",
+    ]
+
+
+def test_an_expired_segment_says_so(define, duck):
+    define("old", "{feature: recency_days, at_most: 90}", "expires: 2017-12-01")
+    world(AS_OF).write(duck)
+    assert "But it expired on 2017-12-01" in run("segments", "explain", "old", "--customer", "1")
+    assert "expires      2017-12-01" in run("segments", "show", "old")
+
+
+def test_list_says_what_is_wrong_with_the_files_that_it_leaves_out(define):
+    define("abandoners", CARTS)
+    define("wrong", "{event: purchses, last: 3d}")
+    (settings().config_dir / "segments" / "folder.yaml").mkdir()
+    assert "did you mean purchase?" in run("segments", "list")
 
 
 def test_an_empty_warehouse_is_no_defect(define):

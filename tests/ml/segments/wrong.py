@@ -34,6 +34,10 @@ WRONG = {
         "{sequence: [{event: search}], then_not: buy soon, last: 3d}",
         "`purchase within 24h`",
     ),
+    "a silence as long as the window": (
+        "{sequence: [{event: search}], then_not: purchase within 2d, last: 1d}",
+        "nobody can be in: 2 days must have passed",
+    ),
     "an unknown closing": ("{sequence: [{event: search}], then_not: buy within 3h, last: 3d}", "no event 'buy'"),
     "an unknown segment": ("{segment: buyer}", "did you mean buyers?"),
     "no condition": ("{evnt: purchase}", "'evnt' starts no condition; did you mean event?"),

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from argparse import Namespace
@@ -100,20 +101,21 @@ def test_while_the_services_run_nothing_else_writes_their_state(home, monkeypatc
         local.refuse_beside_services()
 
 
-def test_an_interrupt_ends_the_process_even_where_every_exception_is_caught():
-    code = """
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_process_even_where_every_exception_is_caught(number, code):
+    script = f"""
 import os, signal
 from rich.console import Console
-from orchestration.local import _stop_at_once_on_interrupt
-_stop_at_once_on_interrupt(Console())
+from orchestration.local import _stop_at_once
+_stop_at_once(Console())
 try:
-    os.kill(os.getpid(), signal.SIGINT)
+    os.kill(os.getpid(), {number:d})
     signal.pause()
 except BaseException:
     print("caught")
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 130
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == code
     assert "Stopped. Start it again" in done.stdout
     assert "caught" not in done.stdout
 
