@@ -155,6 +155,13 @@ def test_rows_run_and_page_tell_the_same(past, define, duck):
     assert not re.search(r"(src|href)=\"(?!#)", page), "it needs no other file"
 
 
+def test_what_never_came_true_has_a_page_like_any_other(past, define, duck):
+    define("weekly", ORDERED, "outcome: {order: {within: 7d, product: nothing}}")
+    found = prove(duck, first="2017-12-04", last="2017-12-25")
+    assert (found["hits"], found["precision"]) == (0, 0.0)
+    assert "How often it came true" in (settings().reports / found["report_path"]).read_text()
+
+
 def test_proving_again_replaces_what_was_there(past, define, duck):
     define("weekly", ORDERED, "outcome: {order: 7d}")
     prove(duck, first="2017-12-04", last="2017-12-25")
