@@ -115,6 +115,8 @@ def _one_kind(value: Any) -> Any:
     found = [name for name in KINDS if name in value]
     if len(found) > 1:
         raise refuse(f"{' and '.join(found)} are two conditions; put each in a list below all or any", found[1])
+    if not value:
+        raise refuse(f"a condition is a mapping that starts with one of {', '.join(KINDS)}")
     if not found:
         key = str(next(iter(value), ""))
         raise refuse(f"{key!r} starts no condition{did_you_mean(key, KINDS)}", key)

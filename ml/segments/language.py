@@ -109,6 +109,13 @@ class Segment(Form):
     destinations: tuple[Name, ...] = Field((), description="Platforms of `config/destinations.yaml`.")
 
     @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        for index, name in enumerate(self.destinations):
+            if name in self.destinations[:index]:
+                raise refuse(f"{name} is there twice; drop one", "destinations", index)
+        return self
+
+    @model_validator(mode="after")
     def _waterfall(self) -> Self:
         if (self.exclusive_group is None) != (self.priority is None):
             given = "exclusive_group" if self.exclusive_group else "priority"

@@ -11,9 +11,9 @@ import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError, WithJsonSchema
 
 from ml.config import did_you_mean
 from ml.errors import ConfigError
@@ -26,8 +26,10 @@ Kind = Literal["duration", "number", "text"]
 _KINDS: dict[Kind, tuple[TypeAdapter[Any], str]] = {
     "duration": (TypeAdapter(Duration), "a length of time such as 10m, 48h or 30d"),
     "number": (TypeAdapter(Number), "a number, without quotes"),
-    "text": (TypeAdapter(Text), "text"),
+    "text": (TypeAdapter(Text), "text (in quotes where YAML reads true or false: NO, yes, on)"),
 }
+# What a value must be is the parameter's to say.
+Given = Annotated[Any, WithJsonSchema(TypeAdapter(Scalar).json_schema())]
 
 
 class Parameter(Form):
@@ -46,7 +48,7 @@ class Use(Form):
     """What a segment's file says of its template; other keys replace the template's, except `who`."""
 
     template: Text = Field(description="A file of `config/segments/templates`, without `.yaml`.")
-    with_: dict[Text, Scalar] = Field({}, alias="with", description="Values of the template's parameters.")
+    with_: dict[Text, Given] = Field({}, alias="with", description="Values of the template's parameters.")
 
 
 @dataclass(frozen=True)

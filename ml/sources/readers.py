@@ -90,12 +90,20 @@ def readable(place: object) -> Iterator[None]:
         ) from error
 
 
+_SEPARATORS = ";,|\t"
+
+
 def check_columns(place: object, found: list[str], source: Source) -> list[str]:
     """Return a warning for each new column. Raises `SourceError` for a missing one, with the nearest name."""
     present = {name.lower() for name in found}
     used, known = used_columns(source), {name.lower() for name in source.ignore}
     new = [name for name in found if name.lower() not in {u.lower() for u in used} | known]
     missing = sorted(name for name in used if name.lower() not in present)
+    if missing and len(found) == 1 and any(mark in found[0] for mark in _SEPARATORS):
+        raise SourceError(
+            f"{place}: the one column in it is {found[0]!r}. Are its values separated by {source.delimiter!r}? Say "
+            "what separates them under `delimiter` in config/sources.yaml. Nothing of it was loaded."
+        )
     if missing:
         words = "; ".join(f"{name!r} is missing{did_you_mean(name, new or found)}" for name in missing)
         raise SourceError(

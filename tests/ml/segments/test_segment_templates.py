@@ -49,6 +49,7 @@ def test_a_variant_is_an_ordinary_segment_with_its_values(variant):
         ("with: {often: 3, wiat: 2h}", "mine.yaml:3: with.wiat: the template carts has no parameter 'wiat'; did you"),
         ("with: {often: 3, wait: soon}", "mine.yaml:3: with.wait: write a length of time such as"),
         ("with: {often: three}", "mine.yaml:3: with.often: write a number"),
+        ("with: {often: [3]}", "mine.yaml:3: with.often: write a number, without quotes, not [3]"),
         ("with: {wait: 2h}", "mine.yaml:3: with: the template carts needs often: How often."),
         ("", "mine.yaml:2: template: the template carts needs often"),
         ("with: {often: 3}\nwho: {event: order, ever: true}", "mine.yaml:4: who: the template carts says who"),

@@ -3,6 +3,7 @@
 import gzip
 import json
 from contextlib import contextmanager
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -107,7 +108,10 @@ def test_a_new_column_is_told_until_it_is_listed(shop, caplog):
         ("id,customer,at", "'dollars' is missing"),
         ("id,customer,at,dollar_amount", "'dollars' is missing; did you mean dollar_amount?"),
         ("id,customer,at,dollars,id", "names ['id'] more than once"),
-        ("id;customer;at;dollars", "'id' is missing"),
+        (
+            "id;customer;at;dollars",
+            "the one column in it is 'id;customer;at;dollars'. Are its values separated by ','?",
+        ),
     ],
 )
 def test_a_missing_or_renamed_column_loads_nothing_of_the_file(shop, header, words):
@@ -186,6 +190,32 @@ def test_an_amount_in_the_wrong_unit_stops_the_load_and_keeps_the_old_state(shop
     assert "orders_2.csv: money 300,000 is above 3 times the usual 3,000" in message
     assert "Nothing was loaded" in message
     assert shop.snapshot() == before
+
+
+def test_what_stops_a_load_does_not_hide_what_is_wrong_with_other_files(shop):
+    shop.configure(shop.orders + "    volume: {action: stop, rows: {min: 2}}\n")
+    shop.put("orders_1.csv", shop.header + "c,3,2017-03-03,10\n")
+    shop.put("orders_2.csv", shop.header + "d,4,2017-03-03,10\n")
+    shop.put("orders_3.csv", shop.header.replace("dollars", "dollar") + GOOD)
+    message = problem(shop, error=VolumeAlert)
+    for file in ("orders_1.csv", "orders_2.csv", "orders_3.csv"):
+        assert file in message
+    assert shop.rows("stg_orders", "order_id") == []
+
+
+def test_a_folder_and_an_unreadable_file_hold_up_no_other(shop, monkeypatch):
+    shop.put("orders_1.csv", shop.header + GOOD)
+    (shop.put("orders_2.csv", "").parent / "orders_3.csv").mkdir()
+    opened = Path.open
+
+    def open_file(path, *how, **more):
+        if path.name == "orders_2.csv":
+            raise PermissionError(13, "Permission denied")
+        return opened(path, *how, **more)
+
+    monkeypatch.setattr(Path, "open", open_file)
+    assert "orders_2.csv: cannot be read: Permission denied; check its rights" in problem(shop)
+    assert shop.rows("stg_orders", "order_id") == ["a", "b"]
 
 
 def test_a_volume_alert_goes_on_when_it_may_and_is_told(shop, caplog):
