@@ -281,6 +281,11 @@ def test_a_file_is_whole_and_free_between_sessions_and_held_while_an_outer_one_l
     assert "(1, 'a'" in seen_by_another()
 
 
+def test_what_is_no_address_is_said_at_once():
+    with pytest.raises(ConfigError, match="WAREHOUSE_URL is no address: write one such as duckdb:"):
+        Warehouse("/tmp/x.duckdb")
+
+
 def test_what_is_held_commits_each_write_by_itself(warehouse):
     with warehouse.held():
         warehouse.write("ledger", pd.DataFrame({"customer_key": [1], "state": ["a"]}))

@@ -15,6 +15,7 @@ import pytest
 from rich.console import Console
 
 from ml.errors import AudienceflowError, ConfigError
+from ml.settings import settings
 from ml.sql import table
 from orchestration import local, summary
 from orchestration.screen import Screen
@@ -99,6 +100,15 @@ def test_while_the_services_run_nothing_else_writes_their_state(home, monkeypatc
     register().add(Service("Airflow", os.getpid(), psutil.Process().create_time(), "http://127.0.0.1:8080"))
     with pytest.raises(AudienceflowError, match=r"Airflow runs at http://127\.0\.0\.1:8080.*make down"):
         local.refuse_beside_services()
+
+
+def test_a_wrong_setting_is_said_in_words_and_not_by_a_traceback(home, monkeypatch, capsys):
+    monkeypatch.setenv("AUDIENCEFLOW_THREADS", "zero")
+    settings.cache_clear()
+    assert local.main(["run", "build_features"]) == 2
+    said = capsys.readouterr().err
+    assert "AUDIENCEFLOW_THREADS" in said
+    assert "Traceback" not in said
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
