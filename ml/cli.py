@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from typer.core import TyperGroup
 
 from ml.errors import AudienceflowError, ConfigError, RetriableError
 from ml.leaving import leave_quietly
 from ml.models.commands import app as models  # noqa: TID253 - imports nothing heavy
 from ml.segments.commands import app as segments
+from ml.segments.prints import print_problem
 
 
 class _Group(TyperGroup):
@@ -26,7 +26,7 @@ class _Group(TyperGroup):
         try:
             return super().invoke(ctx)
         except AudienceflowError as error:
-            Console(stderr=True).print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+            print_problem(str(error))
             raise typer.Exit(_exit_code(error)) from error
 
 

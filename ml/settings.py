@@ -164,7 +164,7 @@ def _told(problems: list[str]) -> str:
 
 def _misspelt() -> list[str]:
     """Return what is wrong with variables that are nearly a setting's; others may be anybody's."""
-    known = {variable_name(name).removeprefix(_PREFIX): name for name in Settings.model_fields}
+    known = [variable_name(name).removeprefix(_PREFIX) for name in Settings.model_fields]
     given = [name.removeprefix(_PREFIX) for name in os.environ if name.startswith(_PREFIX)]
     near = {name: difflib.get_close_matches(name, known, n=1, cutoff=_NEAR) for name in given if name not in known}
     return [f"{_PREFIX}{name} is no setting; did you mean {_PREFIX}{of[0]}?" for name, of in near.items() if of]

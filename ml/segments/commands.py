@@ -12,7 +12,7 @@ from rich.console import Console
 
 from ml.segments.commands_backtest import app as backtest
 from ml.segments.commands_review import app as review
-from ml.segments.prints import print_json, print_table
+from ml.segments.prints import print_json, print_problem, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -209,7 +209,7 @@ def _catalogue() -> Catalogue:
 
 def _complain(problems: Iterable[str]) -> None:
     for text in problems:
-        Console(stderr=True).print(text, style="red", markup=False, highlight=False, soft_wrap=True)
+        print_problem(text)
 
 
 def _rule(name: str) -> Any:

@@ -7,9 +7,8 @@ from functools import singledispatchmethod
 
 from ml.segments.behaviour import ContextCondition, EventCondition, SequenceCondition, Step, Windowed
 from ml.segments.conditions import MILLI, MILLION, AllOf, AnyOf, NotOf, Weighted, WeightOf
-from ml.segments.events import ORDERS, WEB
 from ml.segments.forms import Form, Portion
-from ml.segments.happenings import happening, window
+from ml.segments.happenings import happening, stream_of, window
 from ml.segments.meanings import Meanings
 from ml.segments.measures import Measures
 from ml.segments.plan import Leaf, Moves, Node, Plan, Points, Within
@@ -192,7 +191,7 @@ class _Planner:
 
     @tests.register
     def _context(self, condition: ContextCondition) -> list[Check]:
-        stream = ORDERS if condition.context == "channel" else WEB
+        stream = stream_of(condition)
         column, window = stream.properties[condition.context], self.window(condition)
         if condition.of == "last":
             return [Check(self.value(self.measures.visit(stream, window, column)), "in", condition.in_)]

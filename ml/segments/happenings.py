@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ml.segments.behaviour import EventCondition, Happened, Where, Windowed
-from ml.segments.events import EventKind
+from ml.segments.behaviour import ContextCondition, EventCondition, Happened, Where, Windowed
+from ml.segments.events import ORDERS, WEB, EventKind, Stream
 from ml.segments.quantities import Check, Happening, Tally, Window
 
 Events = Mapping[str, EventKind]
+
+
+def stream_of(condition: ContextCondition) -> Stream:
+    """Return where the visits of a condition are: channels are those of orders."""
+    return ORDERS if condition.context == "channel" else WEB
 
 
 def happening(condition: Happened, events: Events) -> Happening:

@@ -15,6 +15,11 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, default=str))
 
 
+def print_problem(text: str) -> None:
+    """Print what is wrong, as it is, where errors go."""
+    Console(stderr=True).print(text, style="red", markup=False, highlight=False, soft_wrap=True)
+
+
 def print_table(columns: list[str], rows: list[list[str]]) -> None:
     """Print rows of text under the names of their columns."""
     table = Table(*columns, show_lines=False)

@@ -11,9 +11,9 @@ from ml.config import did_you_mean
 from ml.features.targets import Target
 from ml.segments.behaviour import ContextCondition, EventCondition, Happened, SequenceCondition
 from ml.segments.conditions import leaves
-from ml.segments.events import LINES, OFFERS, ORDERS, WEB, Stream
+from ml.segments.events import LINES, OFFERS, ORDERS, Stream
 from ml.segments.forms import Form
-from ml.segments.happenings import happening
+from ml.segments.happenings import stream_of
 from ml.segments.rules import Rule
 from ml.segments.standing import AttributeCondition, Consent, ConsentCondition, FeatureCondition, Valued
 from ml.segments.vocabulary import FeatureKind, Vocabulary
@@ -70,8 +70,7 @@ def _sequence(condition: SequenceCondition, known: Vocabulary) -> Iterator[_Aske
 
 @_asked.register
 def _context(condition: ContextCondition, known: Vocabulary) -> Iterator[_Asked]:  # noqa: ARG001 - the shape of all
-    stream = ORDERS if condition.context == "channel" else WEB
-    yield _of(stream, stream.properties[condition.context], condition.in_)
+    yield _of(stream_of(condition), condition.context, condition.in_)
 
 
 @_asked.register
@@ -97,19 +96,17 @@ def _consent(asked: Consent) -> Iterator[_Asked]:
 def _target(target: Target) -> Iterator[_Asked]:
     for stream in (LINES, ORDERS, OFFERS):
         if target.kind in stream.properties:
-            yield _of(stream, stream.properties[target.kind], (target.value,))
+            yield _of(stream, target.kind, (target.value,))
 
 
 def _properties(part: Happened | None, known: Vocabulary) -> Iterator[_Asked]:
-    if part is not None:
-        what = happening(part, known.events)
-        texts = [test for test in what.tests if test.operator == "in"]
-        yield from (_of(what.kind.stream, test.column, test.value) for test in texts)
+    if part is not None and part.where is not None:
+        stream = known.events[part.event].stream
+        yield from (_of(stream, name, asked) for name, asked in part.where if isinstance(asked, tuple))
 
 
-def _of(stream: Stream, column: str, values: tuple[str, ...]) -> _Asked:
-    name = next(name for name, found in stream.properties.items() if found == column)
-    return _Asked(stream.table, column, name, values)
+def _of(stream: Stream, name: str, values: tuple[str, ...]) -> _Asked:
+    return _Asked(stream.table, stream.properties[name], name, values)
 
 
 def _valued(condition: Valued, table: str, name: str, kind: FeatureKind) -> Iterator[_Asked]:

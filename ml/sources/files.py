@@ -88,4 +88,5 @@ def _nearest_folder(pattern: str) -> str:
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     inside = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    return f" ({folder} holds {', '.join([*inside[:6], *['...' for _ in inside[6:7]]]) or 'nothing'})"
+    shown = ", ".join(inside[:6]) + (", ..." if len(inside) > 6 else "")
+    return f" ({folder} holds {shown or 'nothing'})"

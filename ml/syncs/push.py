@@ -49,10 +49,8 @@ class Push:
         self._in_vain = 0
 
     def run(self, plan: Plan) -> None:
-        """Remove first, then add and update: a contact that two customers share must end as a member.
-
-        The ledger must have begun with the plan.
-        """
+        """Remove first, then add and update: a contact that two customers share must end as a member."""
+        self._ledger.begin(plan, self._list_id)
         for batch in self._batches(plan.removes):
             self._attempt(self._remove, batch.assign(operation="remove"))
         upserts = plan.upserts

@@ -125,9 +125,7 @@ class Sync:
             log.warning("%s: %s members were on a list that is gone; all are sent again", self.audience, forgotten)
             plan = self._plan(desired, ledger, None)
             _note(report, plan, desired)
-        with self._warehouse.held():
-            push = Push(platform, ledger, self.audience, list_id)
-            ledger.begin(plan, list_id)
+        push = Push(platform, ledger, self.audience, list_id)
         report.tally = push.tally
         push.run(plan)
         retriable = push.tally.failed - push.tally.terminal

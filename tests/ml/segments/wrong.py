@@ -34,7 +34,7 @@ WRONG = {
         "{sequence: [{event: search}], then_not: buy soon, last: 3d}",
         "`purchase within 24h`",
     ),
-    "a silence as long as the window": (
+    "a silence longer than the window": (
         "{sequence: [{event: search}], then_not: purchase within 2d, last: 1d}",
         "nobody can be in: 2 days must have passed",
     ),
