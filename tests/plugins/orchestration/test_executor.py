@@ -12,13 +12,15 @@ pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 
 # Starts the executor that the configuration names, as a scheduler does, and asks a fork of it what is imported.
 FORKED = """
+import os
 import sys
 from airflow.executors import local_executor
 from airflow.executors.executor_loader import ExecutorLoader
 
 def worker(**given):
     from orchestration.executor import MODULES
-    print([name for name in MODULES if name not in sys.modules], flush=True)
+    missing = [name for name in MODULES if name not in sys.modules]
+    os.write(1, f"{missing}\\n".encode())  # in one piece: the workers share the output
 
 local_executor._run_worker = worker
 executor = ExecutorLoader.get_default_executor()
